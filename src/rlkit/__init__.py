@@ -1,0 +1,1 @@
+"""rlkit: reinforcement learning for tasks whose reward is hard to write down."""
