@@ -1,0 +1,313 @@
+"""The game's dynamics over arrays of independent games.
+
+A game is one row of a record array (:data:`GAME`), of the offers made so far and of the random streams; everything
+else follows from these. The scalar functions (:func:`apply_move`, :func:`encode`) state the rules once; the batch
+functions call them in a loop, and a single environment is a batch of one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.jit import kernel
+from rlkit.envs.negotiation.opponents import decide
+from rlkit.envs.negotiation.rules import AGREE, NUM_OFFERS, TOTAL_VALUE, WALK_AWAY
+from rlkit.envs.negotiation.tables import Tables
+from rlkit.envs.streams import Streams, below, uniform
+
+# How a game stands.
+RUNNING, DEAL, OUT_OF_TURNS, BROKEN_OFF, ILLEGAL, WALKED_AWAY = range(6)
+OUTCOMES = ("running", "deal", "out of turns", "broken off", "illegal", "walked away")
+
+FIRST_EXTERNAL = 100  # opponents from here on are Python objects, asked between kernel calls
+
+GAME = np.dtype(
+    [
+        ("scenario", np.int32),  # index in the universe
+        ("seat", np.int32),  # the learner's: 0 moves first
+        ("opponent", np.int32),  # number of the bot, or FIRST_EXTERNAL + j
+        ("entry", np.int32),  # which entry of the mixture it is
+        ("num_offers", np.int32),
+        ("status", np.int32),
+    ]
+)
+
+
+class Rules(NamedTuple):
+    """The game's parameters, as OpenSpiel names them."""
+
+    max_turns: int
+    discount: float
+    prob_end: float
+    walk_away: bool
+
+
+class Draw(NamedTuple):
+    """What a new game is drawn from."""
+
+    scenarios: NDArray[np.int32]  # (m,) indices in the universe
+    bots: NDArray[np.int32]  # (k,) number of each entry of the mixture
+    cumulative: NDArray[np.float64]  # (k,) cumulative weights, the last is 1
+    seat: int  # 0, 1, or 2 for either
+
+
+@kernel
+def apply_move(game, offers, t, action, max_turns):  # type: ignore[no-untyped-def]
+    """One move of the player whose turn it is (the first mover when an even number of offers has been made).
+
+    Args:
+        game: A record of :data:`GAME`, changed in place.
+        offers: Its offers, shape ``(max_turns,)`` int16, changed in place.
+        t: The tables.
+        action: 0..119 an offer, 120 agree, 121 walk away.
+        max_turns: The game ends without a deal when so many offers have been made.
+    """
+    if action == AGREE:
+        game.status = DEAL if game.num_offers > 0 else ILLEGAL
+    elif action == WALK_AWAY:
+        game.status = WALKED_AWAY
+    elif t.legal[t.pool[game.scenario], action]:
+        offers[game.num_offers] = action
+        game.num_offers += 1
+        if game.num_offers >= max_turns:
+            game.status = OUT_OF_TURNS
+    else:
+        game.status = ILLEGAL
+
+
+@kernel
+def chance_follows(game) -> bool:  # type: ignore[no-untyped-def]
+    """Whether ``prob_end`` is drawn now, after an offer (OpenSpiel: from the second offer on)."""
+    return game.status == RUNNING and game.num_offers >= 2
+
+
+@kernel
+def split_worth(game, offers, t, player):  # type: ignore[no-untyped-def]
+    """What the deal on the last offer is worth to a player, undiscounted."""
+    offer = offers[game.num_offers - 1]
+    worth = t.worth[t.types[game.scenario, player], offer]
+    return worth if (game.num_offers - 1) % 2 == player else TOTAL_VALUE - worth
+
+
+@kernel
+def final_return(game, offers, t, player, discount):  # type: ignore[no-untyped-def]
+    """A player's return: the deal's worth times ``discount ** (offers - 1)``, or 0 without a deal."""
+    if game.status != DEAL:
+        return 0.0
+    return split_worth(game, offers, t, player) * discount ** (game.num_offers - 1)
+
+
+@kernel
+def encode_private(game, t, player, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+    """The part of an observation that stays for a whole game: pool and own values; and the legal offers."""
+    pool = t.pool[game.scenario]
+    start = max_turns + 2
+    for j in range(t.pool_code.shape[1]):
+        observation[start + j] = t.pool_code[pool, j]
+    start += t.pool_code.shape[1]
+    kind = t.types[game.scenario, player]
+    for j in range(t.values_code.shape[1]):
+        observation[start + j] = t.values_code[kind, j]
+    for action in range(NUM_OFFERS):
+        mask[action] = t.legal[pool, action]
+    if mask.shape[0] > WALK_AWAY:
+        mask[WALK_AWAY] = True
+
+
+@kernel
+def encode_public(game, offers, t, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+    """The part of an observation that moves change: agreement, number of offers, last offer; and agreeing."""
+    observation[0] = 1.0 if game.status == DEAL else 0.0
+    for j in range(max_turns + 1):
+        observation[1 + j] = 0.0
+    observation[1 + game.num_offers] = 1.0
+    start = max_turns + 2 + t.pool_code.shape[1] + t.values_code.shape[1]
+    if game.num_offers > 0:
+        last = offers[game.num_offers - 1]
+        for j in range(t.offer_code.shape[1]):
+            observation[start + j] = t.offer_code[last, j]
+    else:
+        for j in range(t.offer_code.shape[1]):
+            observation[start + j] = 0.0
+    mask[AGREE] = game.num_offers > 0
+
+
+@kernel
+def encode(game, offers, t, player, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+    """OpenSpiel's observation of a player, and the mask of legal actions.
+
+    Args:
+        game: A record of :data:`GAME`.
+        offers: Its offers.
+        t: The tables.
+        player: 0 or 1, whose values are shown.
+        max_turns: The game's limit.
+        observation: Written, shape ``(83 + max_turns,)`` float32.
+        mask: Written, shape ``(121,)`` or, with walking away, ``(122,)``.
+    """
+    encode_private(game, t, player, max_turns, observation, mask)
+    encode_public(game, offers, t, max_turns, observation, mask)
+
+
+@kernel
+def _move(game, offers, t, rules, action, stream):  # type: ignore[no-untyped-def]
+    """A move and the chance that follows it."""
+    apply_move(game, offers, t, action, rules.max_turns)
+    if rules.prob_end > 0.0 and action < AGREE and chance_follows(game):
+        if uniform(stream) < rules.prob_end:
+            game.status = BROKEN_OFF
+
+
+@kernel
+def _reply(game, offers, t, rules, stream):  # type: ignore[no-untyped-def]
+    """The scripted opponent's move, where it is its turn."""
+    if game.status != RUNNING or game.num_offers % 2 == game.seat or game.opponent >= FIRST_EXTERNAL:
+        return
+    scenario = game.scenario
+    action = decide(
+        game.opponent,
+        t,
+        t.pool[scenario],
+        t.types[scenario, 1 - game.seat],
+        offers,
+        game.num_offers,
+        rules.max_turns,
+        stream,
+    )
+    _move(game, offers, t, rules, action, stream)
+
+
+@kernel
+def reset_games(rows, games, offers, streams, t, rules, draw, fixed, observations, masks):  # type: ignore[no-untyped-def]
+    """New games in some rows, up to the learner's first turn.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        games: Records, shape ``(n,)``.
+        offers: Shape ``(n, max_turns)`` int16.
+        streams: Shape ``(n, 4)``.
+        t: The tables.
+        rules: The game's parameters.
+        draw: What is drawn from.
+        fixed: Scenario, seat and mixture entry asked for, shape ``(n, 3)`` int32, -1 for drawn; or shape ``(0, 3)``.
+        observations: Written, shape ``(n, 83 + max_turns)``.
+        masks: Written, shape ``(n, actions)``.
+    """
+    for i in range(rows.shape[0]):
+        if not rows[i]:
+            continue
+        game = games[i]
+        stream = streams[i]
+        # Three draws whatever is fixed, so that fixing one thing does not change the others.
+        scenario = draw.scenarios[below(stream, draw.scenarios.shape[0])]
+        seat = below(stream, 2)
+        point = uniform(stream)
+        entry = 0
+        while entry < draw.cumulative.shape[0] - 1 and point >= draw.cumulative[entry]:
+            entry += 1
+        if draw.seat < 2:
+            seat = draw.seat
+        if fixed.shape[0] > 0:
+            scenario = fixed[i, 0] if fixed[i, 0] >= 0 else scenario
+            seat = fixed[i, 1] if fixed[i, 1] >= 0 else seat
+            entry = fixed[i, 2] if fixed[i, 2] >= 0 else entry
+        game.scenario = scenario
+        game.seat = seat
+        game.entry = entry
+        game.opponent = draw.bots[entry]
+        game.num_offers = 0
+        game.status = RUNNING
+        _reply(game, offers[i], t, rules, stream)
+        encode(game, offers[i], t, seat, rules.max_turns, observations[i], masks[i])
+
+
+@kernel
+def step_games(rows, actions, games, offers, streams, t, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
+    """The learner's moves and the scripted replies.
+
+    Args:
+        rows: Which games move, shape ``(n,)`` bool.
+        actions: The learner's, shape ``(n,)`` int64, in range.
+        games: Records, shape ``(n,)``.
+        offers: Shape ``(n, max_turns)`` int16.
+        streams: Shape ``(n, 4)``.
+        t: The tables.
+        rules: The game's parameters.
+        observations: Updated, shape ``(n, 83 + max_turns)``.
+        masks: Updated, shape ``(n, actions)``.
+        rewards: Written, shape ``(n,)`` float64.
+        ended: Written, shape ``(n,)`` bool.
+    """
+    for i in range(rows.shape[0]):
+        if not rows[i]:
+            continue
+        game = games[i]
+        _move(game, offers[i], t, rules, actions[i], streams[i])
+        _reply(game, offers[i], t, rules, streams[i])
+        rewards[i] = final_return(game, offers[i], t, game.seat, rules.discount)
+        ended[i] = game.status != RUNNING
+        encode_public(game, offers[i], t, rules.max_turns, observations[i], masks[i])
+
+
+@kernel
+def external_moves(rows, actions, games, offers, streams, t, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
+    """Replies that Python objects have chosen, in the rows whose numbers are given; else as :func:`step_games`."""
+    for j in range(rows.shape[0]):
+        i = rows[j]
+        game = games[i]
+        _move(game, offers[i], t, rules, actions[j], streams[i])
+        rewards[i] = final_return(game, offers[i], t, game.seat, rules.discount)
+        ended[i] = game.status != RUNNING
+        encode_public(game, offers[i], t, rules.max_turns, observations[i], masks[i])
+
+
+@kernel
+def encode_rows(rows, partner, games, offers, t, max_turns, observations, masks):  # type: ignore[no-untyped-def]
+    """What the learner (``partner=0``) or its partner (1) sees in the rows whose numbers are given."""
+    for j in range(rows.shape[0]):
+        i = rows[j]
+        player = games[i].seat ^ partner
+        encode(games[i], offers[i], t, player, max_turns, observations[j], masks[j])
+
+
+@kernel
+def draw_uniforms(rows, streams, uniforms):  # type: ignore[no-untyped-def]
+    """One float in [0, 1) from the stream of each row whose number is given."""
+    for j in range(rows.shape[0]):
+        uniforms[j] = uniform(streams[rows[j]])
+
+
+@kernel
+def suggest_moves(bot, games, offers, streams, t, max_turns, actions):  # type: ignore[no-untyped-def]
+    """What a scripted bot would do in the learner's place; AGREE where the game is over."""
+    for i in range(games.shape[0]):
+        game = games[i]
+        actions[i] = AGREE
+        if game.status == RUNNING:
+            scenario = game.scenario
+            actions[i] = decide(
+                bot,
+                t,
+                t.pool[scenario],
+                t.types[scenario, game.seat],
+                offers[i],
+                game.num_offers,
+                max_turns,
+                streams[i],
+            )
+
+
+@kernel
+def outcomes(games, offers, t, discount, utilities):  # type: ignore[no-untyped-def]
+    """Discounted utilities of learner and partner, written to shape ``(n, 2)`` float64."""
+    for i in range(games.shape[0]):
+        for partner in range(2):
+            utilities[i, partner] = final_return(games[i], offers[i], t, games[i].seat ^ partner, discount)
+
+
+def new_games(n: int, max_turns: int) -> tuple[NDArray[np.void], NDArray[np.int16], Streams]:
+    """Arrays of ``n`` games: records, offers, and streams that are still to be seeded."""
+    return np.zeros(n, dtype=GAME), np.zeros((n, max_turns), dtype=np.int16), np.zeros((n, 4), dtype=np.uint64)

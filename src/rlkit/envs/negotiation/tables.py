@@ -1,0 +1,115 @@
+"""What the kernel looks up instead of computing: offers, worths and codes of every pool and valuation.
+
+The 5,793 instances share 31 pools and 492 *types* (a pool with one player's values). A game is played on these small
+numbers. Since the whole pool is worth ten to everyone, an offer that its proposer values at ``w`` by the
+receiver's values leaves the receiver ``10 - w``: one table of worths serves both sides.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.negotiation.rules import (
+    AGREE,
+    ITEM_BITS,
+    NUM_OFFERS,
+    OFFERS,
+    TOTAL_VALUE,
+    VALUE_BITS,
+    WALK_AWAY,
+    thermometer,
+)
+from rlkit.envs.negotiation.scenarios import universe
+
+MAX_SPLITS = 36  # most ways to split a pool (counts 2, 2, 3)
+_WORTHLESS_FIRST = 16  # outweighs any number of items when ties are ordered
+BAYES_SHARPNESS = 0.6  # how strongly the Bayesian bot believes that offers follow worth, per point
+
+
+class Tables(NamedTuple):
+    """Constant arrays of the kernel; S scenarios, P pools, T types."""
+
+    pool: NDArray[np.int16]  # (S,) pool of a scenario
+    types: NDArray[np.int16]  # (S, 2) types of the first and the second mover
+    counts: NDArray[np.int8]  # (P, 3) items in a pool
+    legal: NDArray[np.bool_]  # (P, 122) legal actions with an offer on the table
+    splits: NDArray[np.int16]  # (P, 36) legal offers, padded with -1
+    num_splits: NDArray[np.int16]  # (P,)
+    values: NDArray[np.int8]  # (T, 3) points an item
+    worth: NDArray[np.int8]  # (T, 120) what keeping an offer is worth; -1 where illegal
+    ask: NDArray[np.int16]  # (T, 11) offer nearest above a level, keeping the fewest items
+    feint: NDArray[np.int16]  # (T, 11) the same, keeping every worthless item
+    partners: NDArray[np.int16]  # (T, 26) types the other player may have, padded with -1
+    num_partners: NDArray[np.int16]  # (T,)
+    log_likelihood: NDArray[np.float32]  # (T, 120) of an offer, were its proposer of this type
+    offers: NDArray[np.int8]  # (120, 3)
+    pool_code: NDArray[np.float32]  # (P, 24)
+    values_code: NDArray[np.float32]  # (T, 33)
+    offer_code: NDArray[np.float32]  # (120, 24)
+
+
+@cache
+def tables() -> Tables:
+    """The tables of the whole universe, built once a process."""
+    scenarios = universe()
+    pools = list(dict.fromkeys(s.pool for s in scenarios))
+    kinds = list(dict.fromkeys((s.pool, v) for s in scenarios for v in s.values))
+    pool_id = {pool: i for i, pool in enumerate(pools)}
+    type_id = {kind: i for i, kind in enumerate(kinds)}
+    types = np.array([[type_id[s.pool, v] for v in s.values] for s in scenarios], dtype=np.int16)
+    counts = np.array(pools, dtype=np.int8)
+    values = np.array([v for _, v in kinds], dtype=np.int8)
+    type_pool = np.array([pool_id[pool] for pool, _ in kinds])
+    offer_legal = (OFFERS[None] <= counts[:, None]).all(-1)
+    worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(np.int8)
+    legal = np.zeros((len(pools), WALK_AWAY + 1), dtype=np.bool_)
+    legal[:, :NUM_OFFERS] = offer_legal
+    legal[:, AGREE] = True
+    legal[:, WALK_AWAY] = True
+    kept = OFFERS.sum(1)
+    worthless_kept = (values[:, None] == 0) @ OFFERS.T[None].astype(np.int64)
+    worthless_kept = worthless_kept.reshape(len(kinds), NUM_OFFERS)
+    partners = [sorted(set(types[types[:, 0] == t, 1].tolist())) for t in range(len(kinds))]
+    return Tables(
+        pool=np.array([pool_id[s.pool] for s in scenarios], dtype=np.int16),
+        types=types,
+        counts=counts,
+        legal=legal,
+        splits=_padded([np.flatnonzero(row).tolist() for row in offer_legal]),
+        num_splits=offer_legal.sum(1).astype(np.int16),
+        values=values,
+        worth=worth,
+        ask=_nearest_above(worth, np.broadcast_to(kept, worth.shape)),
+        feint=_nearest_above(worth, kept - _WORTHLESS_FIRST * worthless_kept),
+        partners=_padded(partners),
+        num_partners=np.array([len(p) for p in partners], dtype=np.int16),
+        log_likelihood=_log_likelihood(worth),
+        offers=OFFERS,
+        pool_code=thermometer(counts, ITEM_BITS),
+        values_code=thermometer(values, VALUE_BITS),
+        offer_code=thermometer(OFFERS, ITEM_BITS),
+    )
+
+
+def _padded(rows: list[list[int]]) -> NDArray[np.int16]:
+    padded = np.full((len(rows), max(len(row) for row in rows)), -1, dtype=np.int16)
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row)] = row
+    return padded
+
+
+def _nearest_above(worth: NDArray[np.int8], tie: NDArray[np.int64]) -> NDArray[np.int16]:
+    """For each type and level: the legal offer of least worth >= level; ties to the least ``tie``, then number."""
+    cost = worth.astype(np.int64) * 1000 + tie
+    levels = np.arange(TOTAL_VALUE + 1)
+    allowed = worth[:, None, :] >= levels[None, :, None]
+    return np.where(allowed, cost[:, None, :], np.iinfo(np.int64).max).argmin(-1).astype(np.int16)
+
+
+def _log_likelihood(worth: NDArray[np.int8]) -> NDArray[np.float32]:
+    scores = np.where(worth >= 0, BAYES_SHARPNESS * worth.astype(np.float64), -np.inf)
+    return (scores - np.log(np.exp(scores).sum(1, keepdims=True))).astype(np.float32)

@@ -1,0 +1,78 @@
+"""One random stream an environment, usable inside kernels.
+
+A batch holds its streams as an array of 256-bit states, one row an environment, advanced by xoshiro256++
+(Blackman and Vigna 2021, "Scrambled linear pseudorandom number generators"). Row ``i`` depends on the seed and on
+``i`` alone, so environment ``i`` behaves the same in a batch of 1 or of 4,096.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.jit import kernel
+
+Streams = NDArray[np.uint64]  # (n, 4)
+
+_TO_UNIT = 2.0**-53
+
+
+def new_streams(seed: int | Sequence[int | None] | None, n: int) -> Streams:
+    """Seed ``n`` independent streams.
+
+    Args:
+        seed: An int spawns all of them from ``SeedSequence(seed)``; a sequence gives each stream the one that the
+            seed alone would give a batch of one; None draws entropy from the operating system.
+        n: How many streams.
+
+    Returns:
+        States, shape ``(n, 4)`` uint64.
+
+    Raises:
+        ValueError: If the seed is negative, or a sequence has not ``n`` entries.
+    """
+    if seed is None or isinstance(seed, int | np.integer):
+        sequences = _sequence(seed).spawn(n)
+    else:
+        seeds = list(seed)
+        if len(seeds) != n:
+            raise ValueError(f"got {len(seeds)} seeds for {n} environments: give one int, or one seed each")
+        sequences = [_sequence(one).spawn(1)[0] for one in seeds]
+    return np.array([s.generate_state(4, np.uint64) for s in sequences], dtype=np.uint64).reshape(n, 4)
+
+
+def _sequence(seed: int | np.integer | None) -> np.random.SeedSequence:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise ValueError(f"a seed is a whole number >= 0 or None, got {seed!r}")
+    return np.random.SeedSequence(None if seed is None else int(seed))
+
+
+@kernel
+def next_bits(stream: NDArray[np.uint64]) -> np.uint64:
+    """Advance a stream: 64 random bits (xoshiro256++)."""
+    s0, s1, s2, s3 = stream[0], stream[1], stream[2], stream[3]
+    total = s0 + s3
+    result = ((total << np.uint64(23)) | (total >> np.uint64(41))) + s0
+    shifted = s1 << np.uint64(17)
+    s2 ^= s0
+    s3 ^= s1
+    s1 ^= s2
+    s0 ^= s3
+    s2 ^= shifted
+    s3 = (s3 << np.uint64(45)) | (s3 >> np.uint64(19))
+    stream[0], stream[1], stream[2], stream[3] = s0, s1, s2, s3
+    return result
+
+
+@kernel
+def uniform(stream: NDArray[np.uint64]) -> float:
+    """A float in [0, 1) with 53 random bits."""
+    return np.float64(next_bits(stream) >> np.uint64(11)) * _TO_UNIT
+
+
+@kernel
+def below(stream: NDArray[np.uint64], n: int) -> int:
+    """A whole number in ``0 .. n-1``; the bias, below ``n / 2**53``, is out of any test's reach."""
+    return int(uniform(stream) * n)
