@@ -2,7 +2,7 @@
 
 An instance has at most 36 splits, so everything here is found by looking at all of them. A *split* is the
 number of the offer whose items player 0 (who moves first) keeps; player 1 gets the rest. No agreement is
-worth (0, 0), the disagreement point of every solution. Utilities are undiscounted points unless said otherwise.
+worth (0, 0), the disagreement point of every solution. Utilities are points before any discount.
 
 Where several splits are equally good, a solution is the one with the lowest offer number (for the egalitarian
 and Kalai-Smorodinsky points, after preferring the higher joint utility, which keeps them Pareto efficient).
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.negotiation.rules import DEFAULT_MAX_TURNS, NUM_OFFERS, OFFERS, TOTAL_VALUE, offer_index
-from rlkit.envs.negotiation.scenarios import Scenario, ScenarioError, scenario_index, universe
+from rlkit.envs.negotiation.scenarios import Scenario, scenario_index, universe
 
 MAX_SPLITS = 36  # (3 + 1) * (2 + 1) * (2 + 1), the most any pool of the universe can be split
 
@@ -111,18 +111,18 @@ def complement(pool: Sequence[int], offer: int) -> int:
     """Number of the offer that keeps what another offer leaves.
 
     Raises:
-        ScenarioError: If the pool does not hold the items the offer keeps.
+        ValueError: If there is no such offer, or the pool does not hold the items it keeps.
 
     Example:
         >>> complement((1, 2, 3), offer_index(1, 2, 0)) == offer_index(0, 0, 3)
         True
     """
     if not 0 <= offer < NUM_OFFERS:
-        raise ScenarioError(f"offers are numbered 0 to {NUM_OFFERS - 1}, got {offer}")
+        raise ValueError(f"offers are numbered 0 to {NUM_OFFERS - 1}, got {offer}")
     rest = [int(count) - int(kept) for count, kept in zip(pool, OFFERS[offer], strict=True)]
     if min(rest) < 0:
         kept = tuple(int(n) for n in OFFERS[offer])
-        raise ScenarioError(f"offer {offer} keeps {kept}, more than the pool {tuple(pool)} holds")
+        raise ValueError(f"offer {offer} keeps {kept}, more than the pool {tuple(pool)} holds")
     return offer_index(*rest)
 
 
@@ -223,8 +223,8 @@ def subgame_perfect_values(
 ) -> NDArray[np.float64]:
     """What two perfectly informed, perfectly selfish players would get, by backward induction.
 
-    The rules are the game's: an agreement after ``n`` offers is worth ``discount ** (n - 1)`` of its points, the
-    game ends with nothing after ``max_turns`` offers (so the last of them can never be accepted), and with
+    The rules are the game's: an agreement after ``n`` offers is worth ``discount ** (n - 1)`` of its points;
+    the game ends with nothing after ``max_turns`` offers (so the last can never be accepted), and with
     probability ``prob_end`` after every offer from the second on. A player who is indifferent accepts; a
     proposer who is indifferent makes the offer that is better for the other player.
 
