@@ -1,0 +1,46 @@
+"""The environments, and their registration with Gymnasium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """A row of the table of environments.
+
+    Attributes:
+        entry_point: Of the single environment, ``"module:class"`` (imported when it is made).
+        vector_entry_point: Of the batch.
+        evaluation: ``"module:function"`` that judges agents on it, or None for returns alone.
+        kwargs: Default arguments.
+    """
+
+    entry_point: str
+    vector_entry_point: str
+    evaluation: str | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+ENVIRONMENTS: dict[str, EnvironmentSpec] = {
+    "rlkit/Negotiation-v0": EnvironmentSpec(
+        entry_point="rlkit.envs.negotiation.env:NegotiationEnv",
+        vector_entry_point="rlkit.envs.negotiation.env:NegotiationVectorEnv",
+        evaluation="rlkit.envs.negotiation.evaluation:evaluate",
+    ),
+}
+
+
+def register() -> None:
+    """Register every environment of the table with Gymnasium; once more does no harm."""
+    for env_id, row in ENVIRONMENTS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(
+                env_id,
+                entry_point=row.entry_point,
+                vector_entry_point=row.vector_entry_point,
+                kwargs=dict(row.kwargs),
+            )

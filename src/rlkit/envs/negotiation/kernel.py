@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rlkit.envs.jit import kernel
 from rlkit.envs.negotiation.opponents import decide
 from rlkit.envs.negotiation.rules import AGREE, NUM_OFFERS, TOTAL_VALUE, WALK_AWAY
-from rlkit.envs.negotiation.tables import Tables
 from rlkit.envs.streams import Streams, below, uniform
 
 # How a game stands.
@@ -310,4 +309,8 @@ def outcomes(games, offers, t, discount, utilities):  # type: ignore[no-untyped-
 
 def new_games(n: int, max_turns: int) -> tuple[NDArray[np.void], NDArray[np.int16], Streams]:
     """Arrays of ``n`` games: records, offers, and streams that are still to be seeded."""
-    return np.zeros(n, dtype=GAME), np.zeros((n, max_turns), dtype=np.int16), np.zeros((n, 4), dtype=np.uint64)
+    return (
+        np.zeros(n, dtype=GAME),
+        np.zeros((n, max_turns), dtype=np.int16),
+        np.zeros((n, 4), dtype=np.uint64),
+    )

@@ -65,7 +65,9 @@ def tables() -> Tables:
     values = np.array([v for _, v in kinds], dtype=np.int8)
     type_pool = np.array([pool_id[pool] for pool, _ in kinds])
     offer_legal = (OFFERS[None] <= counts[:, None]).all(-1)
-    worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(np.int8)
+    worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(
+        np.int8
+    )
     legal = np.zeros((len(pools), WALK_AWAY + 1), dtype=np.bool_)
     legal[:, :NUM_OFFERS] = offer_legal
     legal[:, AGREE] = True

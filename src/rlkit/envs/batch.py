@@ -1,0 +1,421 @@
+"""The base of every environment: a batch of N, and the single environment as a batch of one.
+
+A task subclasses :class:`BatchEnv` with four hooks (reset rows, step rows, what to say of finished ones, its state)
+and :class:`SingleEnv` with nothing but names. Autoreset, time limits, seeds, checks of actions and saved states are
+here, once.
+"""
+
+from __future__ import annotations
+
+import copy as copying
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from rlkit.envs.streams import Streams, new_streams
+
+State = dict[str, Any]
+
+
+def parse_autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    """An autoreset mode from its name, so that keyword arguments stay JSON.
+
+    Raises:
+        ValueError: If there is no such mode.
+
+    Example:
+        >>> parse_autoreset_mode("same_step")
+        <AutoresetMode.SAME_STEP: 'SameStep'>
+    """
+    if isinstance(mode, AutoresetMode):
+        return mode
+    try:
+        return AutoresetMode[str(mode).upper()]
+    except KeyError:
+        allowed = ", ".join(repr(m.name.lower()) for m in AutoresetMode)
+        raise ValueError(f"autoreset_mode must be one of {allowed}, got {mode!r}") from None
+
+
+class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
+    """N independent environments stepped as one.
+
+    Environment ``i`` depends on the seed, on ``i`` and on its own actions alone, never on the size of the batch.
+
+    Args:
+        num_envs: N.
+        observation_space: Of one environment.
+        action_space: Of one environment (Discrete or Box).
+        autoreset_mode: ``"next_step"`` (Gymnasium's default: the step after an end ignores the action and returns the
+            new episode's first observation), ``"same_step"`` (the end's step returns it; the true last observation is
+            ``info["final_obs"]``, the rest ``info["final_info"]``; Stable-Baselines3's way) or ``"disabled"`` (the user
+            resets with ``options={"reset_mask": mask}``).
+        max_episode_steps: Episodes are truncated after so many steps; None for no limit.
+        copy: Return fresh arrays. False returns the internal buffers, which the next step overwrites.
+        render_mode: None or one of ``metadata["render_modes"]``.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 1}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        num_envs: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        copy: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
+        _check_count("num_envs", num_envs)
+        if max_episode_steps is not None:
+            _check_count("max_episode_steps", max_episode_steps)
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(
+                f"render_mode must be None or one of {self.metadata['render_modes']}, got {render_mode!r}"
+            )
+        self.num_envs = int(num_envs)
+        self.single_observation_space = observation_space
+        self.single_action_space = action_space
+        self.observation_space = batch_space(observation_space, self.num_envs)
+        self.action_space = batch_space(action_space, self.num_envs)
+        self.autoreset_mode = parse_autoreset_mode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.max_episode_steps = max_episode_steps
+        self.copy = copy
+        self.render_mode = render_mode
+        n = self.num_envs
+        self._streams: Streams = np.zeros((n, 4), dtype=np.uint64)
+        self._seeded = False
+        self._all_rows = np.ones(n, dtype=np.bool_)
+        self._elapsed = np.zeros(n, dtype=np.int64)
+        self._ended = np.ones(n, dtype=np.bool_)  # to be reset before they can be stepped
+        self._observations = np.zeros((n, *(observation_space.shape or ())), dtype=observation_space.dtype)
+        self._rewards = np.zeros(n, dtype=np.float64)
+        self._terminations = np.zeros(n, dtype=np.bool_)
+        self._truncations = np.zeros(n, dtype=np.bool_)
+
+    @abstractmethod
+    def _reset_rows(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
+        """Begin new episodes in these rows: write ``_observations``."""
+
+    @abstractmethod
+    def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
+        """Step these rows: write ``_observations``, ``_rewards`` and ``_terminations``."""
+
+    @abstractmethod
+    def _final_info(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """What is said of episodes that have just ended: arrays of N values (those outside ``rows`` do not count)."""
+
+    @abstractmethod
+    def _task_state(self) -> State:
+        """What :meth:`get_state` adds to the streams and counters: arrays and plain values."""
+
+    @abstractmethod
+    def _set_task_state(self, state: State) -> None:
+        """Take back what :meth:`_task_state` gave, and derive ``_observations`` anew."""
+
+    def _step_info(self) -> dict[str, Any]:
+        """What is said at every step, of the state in which the learner now is."""
+        return {}
+
+    def reset(  # type: ignore[override]
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin new episodes.
+
+        Args:
+            seed: Seeds the random streams: an int for the whole batch, or one int for each row (row ``i`` is then what a
+                single environment with that seed is). None goes on with the present streams.
+            options: ``reset_mask`` (bool, ``(n,)``) begins new episodes in these rows alone; the rest is the task's.
+
+        Returns:
+            Observations ``(n, ...)`` and infos.
+        """
+        options = dict(options or {})
+        rows = self._reset_mask(options.pop("reset_mask", None))
+        if seed is not None or not self._seeded:
+            streams = new_streams(seed, self.num_envs)
+            seeded_rows = rows if self._seeded else self._all_rows
+            self._streams[seeded_rows] = streams[seeded_rows]
+            self._seeded = True
+        self._begin(rows, options)
+        return self._returned(self._observations), self._step_info()
+
+    def _reset_mask(self, mask: Any) -> NDArray[np.bool_]:
+        if mask is None:
+            return self._all_rows
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(
+                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), got "
+                f"{mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__} "
+                f"{getattr(mask, 'shape', '')}".rstrip()
+            )
+        return mask
+
+    def _begin(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
+        self._reset_rows(rows, options)
+        self._elapsed[rows] = 0
+        self._ended[rows] = False
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Step every environment.
+
+        Args:
+            actions: Shape of :attr:`action_space`.
+
+        Returns:
+            Observations ``(n, ...)``, rewards ``(n,)`` float64, terminations and truncations ``(n,)`` bool, infos.
+
+        Raises:
+            ValueError: If actions have the wrong shape or type, are out of range or not finite; or if an episode has
+                ended (or none has begun) and nothing resets it.
+        """
+        actions = self._checked(actions)
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and self._seeded:
+            infos = self._step_next(actions)
+        else:
+            infos = self._step_now(actions)
+        return (
+            self._returned(self._observations),
+            self._returned(self._rewards),
+            self._returned(self._terminations),
+            self._returned(self._truncations),
+            infos,
+        )
+
+    def _step_now(self, actions: NDArray[Any]) -> dict[str, Any]:
+        if self._ended.any():
+            raise ValueError(_not_begun(self._ended, self._seeded))
+        self._advance(self._all_rows, actions)
+        ended = self._ended
+        if not ended.any():
+            return self._step_info()
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            return {**self._step_info(), **_masked(self._final_info(ended), ended)}
+        rows = ended.copy()
+        final_obs = np.zeros_like(self._observations)
+        final_obs[rows] = self._observations[rows]
+        final_info = _masked(self._final_info(rows), rows)
+        self._begin(rows, {})
+        return {
+            **self._step_info(),
+            "final_obs": final_obs,
+            "_final_obs": rows,
+            "final_info": final_info,
+            "_final_info": rows,
+        }
+
+    def _step_next(self, actions: NDArray[Any]) -> dict[str, Any]:
+        if not self._ended.any():
+            self._advance(self._all_rows, actions)
+        else:
+            fresh = self._ended.copy()
+            self._advance(~fresh, actions)
+            self._begin(fresh, {})
+            self._rewards[fresh] = 0.0
+            self._terminations[fresh] = False
+            self._truncations[fresh] = False
+        if not self._ended.any():
+            return self._step_info()
+        return {**self._step_info(), **_masked(self._final_info(self._ended), self._ended)}
+
+    def _advance(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
+        self._step_rows(rows, actions)
+        self._elapsed += rows
+        np.copyto(self._ended, self._terminations)
+        if self.max_episode_steps is not None:
+            np.greater_equal(self._elapsed, self.max_episode_steps, out=self._truncations)
+            self._truncations &= ~self._terminations
+            self._ended |= self._truncations
+
+    def _checked(self, actions: Any) -> NDArray[Any]:
+        """Actions as an array that the kernel may trust."""
+        array = np.asarray(actions)
+        if array.shape != self.action_space.shape:
+            raise ValueError(
+                f"actions must have shape {self.action_space.shape} (one for each environment), got {array.shape}"
+            )
+        return check_actions(array, self.single_action_space)
+
+    def _returned(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.copy() if self.copy else array
+
+    def get_state(self) -> State:
+        """All that decides what happens next, random streams included: arrays and JSON values, free to keep."""
+        return {
+            "streams": self._streams.copy(),
+            "elapsed": self._elapsed.copy(),
+            "ended": self._ended.copy(),
+            "task": copying.deepcopy(self._task_state()),
+        }
+
+    def set_state(self, state: State) -> None:
+        """Go back to a state that :meth:`get_state` gave, of an environment made with the same arguments.
+
+        Raises:
+            ValueError: If the state has another number of environments.
+        """
+        if len(state["streams"]) != self.num_envs:
+            raise ValueError(
+                f"the state is of {len(state['streams'])} environments, this batch has {self.num_envs}"
+            )
+        self._streams[:] = state["streams"]
+        self._elapsed[:] = state["elapsed"]
+        self._ended[:] = state["ended"]
+        self._seeded = True
+        self._set_task_state(state["task"])
+
+    def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
+        """The present observations and infos once more, as :meth:`reset` returned them; for use after a state was set."""
+        return self._returned(self._observations), self._step_info()
+
+
+class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
+    """One environment: a :class:`BatchEnv` of one behind Gymnasium's ``Env``, returning fresh arrays.
+
+    Args:
+        batch: A batch of one with autoreset disabled and ``copy=False``.
+    """
+
+    def __init__(self, batch: BatchEnv) -> None:
+        self._batch = batch
+        self.observation_space = batch.single_observation_space
+        self.action_space = batch.single_action_space
+        self.render_mode = batch.render_mode
+        self._action = np.zeros(batch.action_space.shape or (1,), dtype=batch.action_space.dtype)
+        self._discrete = isinstance(self.action_space, spaces.Discrete)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Begin a new episode; see the class's manual for the options."""
+        super().reset(seed=seed)
+        options = {key: [value] for key, value in (options or {}).items()}
+        observations, infos = self._batch.reset(seed=seed, options=options)
+        return observations[0].copy(), self._first(infos)
+
+    def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
+        """Take one action.
+
+        Raises:
+            ValueError: If the action is out of range or of the wrong shape or type, or if the episode has ended.
+        """
+        batch = self._batch
+        if self._discrete and type(action) is int and 0 <= action < self.action_space.n:  # type: ignore[attr-defined]
+            self._action[0] = action
+        else:
+            array = np.asarray(action)
+            if array.shape != self.action_space.shape:
+                raise ValueError(
+                    f"an action must have shape {self.action_space.shape}, got {array.shape}: {action!r}"
+                )
+            self._action[0] = check_actions(array[None], self.action_space)[0]
+        infos = batch._step_now(self._action)
+        return (
+            batch._observations[0].copy(),
+            float(batch._rewards[0]),
+            bool(batch._terminations[0]),
+            bool(batch._truncations[0]),
+            self._first(infos),
+        )
+
+    @staticmethod
+    def _first(infos: dict[str, Any]) -> dict[str, Any]:
+        """The infos of the only row: arrays stay arrays, scalars become Python's."""
+        first = {}
+        for key, value in infos.items():
+            if key[0] != "_":
+                entry = value[0]
+                first[key] = entry.copy() if isinstance(entry, np.ndarray) else entry.item()
+        return first
+
+    def render(self) -> Any:
+        """The picture of the present state, or None without a render mode."""
+        frames = self._batch.render()
+        return None if frames is None else frames[0]
+
+    def get_state(self) -> State:
+        """As :meth:`BatchEnv.get_state`."""
+        return self._batch.get_state()
+
+    def set_state(self, state: State) -> None:
+        """As :meth:`BatchEnv.set_state`."""
+        self._batch.set_state(state)
+
+    def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
+        """As :meth:`BatchEnv.observe`."""
+        observations, infos = self._batch.observe()
+        return observations[0].copy(), self._first(infos)
+
+    def close(self) -> None:
+        """Release what the batch holds."""
+        self._batch.close()
+
+
+def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
+    """Actions of a batch, checked against the space of one.
+
+    Args:
+        actions: Shape ``(n, *space.shape)``.
+        space: Discrete or Box.
+
+    Returns:
+        The same numbers, int64 for Discrete and of the space's type for Box.
+
+    Raises:
+        ValueError: If one is of the wrong type, out of range or not finite; the first such row is named.
+    """
+    if isinstance(space, spaces.Discrete):
+        if actions.dtype.kind not in "iu":
+            raise ValueError(f"actions must be whole numbers, got an array of {actions.dtype}")
+        start, stop = int(space.start), int(space.start + space.n)
+        if actions.size and (actions.min() < start or actions.max() >= stop):
+            row = int(np.flatnonzero((actions < start) | (actions >= stop))[0])
+            raise ValueError(
+                f"actions must be from {start} to {stop - 1}, got {actions[row]} for environment {row}"
+            )
+        return actions.astype(np.int64, copy=False)
+    if not isinstance(space, spaces.Box):
+        raise TypeError(f"actions of {type(space).__name__} are not supported")
+    if actions.dtype.kind not in "fiu":
+        raise ValueError(f"actions must be numbers, got an array of {actions.dtype}")
+    wrong = ~((actions >= space.low) & (actions <= space.high)).reshape(len(actions), -1).all(1)  # NaN too
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"actions must be finite and from {space.low.min()} to {space.high.max()}, got {actions[row]} for environment {row}"
+        )
+    return actions.astype(space.dtype, copy=False)
+
+
+def _masked(info: dict[str, NDArray[Any]], rows: NDArray[np.bool_]) -> dict[str, Any]:
+    """Gymnasium's infos of some rows: each array with the mask of those it speaks of."""
+    masked: dict[str, Any] = dict(info)
+    mask = rows.copy()
+    masked.update({f"_{key}": mask for key in info})
+    return masked
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}")
+
+
+def _not_begun(ended: NDArray[np.bool_], seeded: bool) -> str:
+    if not seeded:
+        return "call reset() before step()"
+    rows = np.flatnonzero(ended)
+    return (
+        f"the episodes of environments {rows[:8].tolist()}{' ...' if len(rows) > 8 else ''} have ended: "
+        "reset them (a vector environment: options={'reset_mask': mask}) before the next step"
+    )
