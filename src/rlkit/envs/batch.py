@@ -78,9 +78,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         if max_episode_steps is not None:
             _check_count("max_episode_steps", max_episode_steps)
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(
-                f"render_mode must be None or one of {self.metadata['render_modes']}, got {render_mode!r}"
-            )
+            raise ValueError(f"render_mode must be None or one of {self.metadata['render_modes']}, got {render_mode!r}")
         self.num_envs = int(num_envs)
         self.single_observation_space = observation_space
         self.single_action_space = action_space
@@ -266,9 +264,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
             ValueError: If the state has another number of environments.
         """
         if len(state["streams"]) != self.num_envs:
-            raise ValueError(
-                f"the state is of {len(state['streams'])} environments, this batch has {self.num_envs}"
-            )
+            raise ValueError(f"the state is of {len(state['streams'])} environments, this batch has {self.num_envs}")
         self._streams[:] = state["streams"]
         self._elapsed[:] = state["elapsed"]
         self._ended[:] = state["ended"]
@@ -316,9 +312,7 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         else:
             array = np.asarray(action)
             if array.shape != self.action_space.shape:
-                raise ValueError(
-                    f"an action must have shape {self.action_space.shape}, got {array.shape}: {action!r}"
-                )
+                raise ValueError(f"an action must have shape {self.action_space.shape}, got {array.shape}: {action!r}")
             self._action[0] = check_actions(array[None], self.action_space)[0]
         infos = batch._step_now(self._action)
         return (
@@ -381,9 +375,7 @@ def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[An
         start, stop = int(space.start), int(space.start + space.n)
         if actions.size and (actions.min() < start or actions.max() >= stop):
             row = int(np.flatnonzero((actions < start) | (actions >= stop))[0])
-            raise ValueError(
-                f"actions must be from {start} to {stop - 1}, got {actions[row]} for environment {row}"
-            )
+            raise ValueError(f"actions must be from {start} to {stop - 1}, got {actions[row]} for environment {row}")
         return actions.astype(np.int64, copy=False)
     if not isinstance(space, spaces.Box):
         raise TypeError(f"actions of {type(space).__name__} are not supported")

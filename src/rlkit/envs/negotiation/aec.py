@@ -32,7 +32,15 @@ except ImportError as error:
 
 NUM_ACTIONS = AGREE + 1
 AGENTS = ("player_0", "player_1")
-_BOOKKEEPING = ("agents", "agent_selection", "rewards", "_cumulative_rewards", "terminations", "truncations", "infos")
+_BOOKKEEPING = (
+    "agents",
+    "agent_selection",
+    "rewards",
+    "_cumulative_rewards",
+    "terminations",
+    "truncations",
+    "infos",
+)
 
 
 def aec_env(
@@ -74,9 +82,7 @@ def aec_env(
         >>> env.rewards
         {'player_0': 10.0, 'player_1': 6.0}
     """
-    return NegotiationAEC(
-        max_turns=max_turns, discount=discount, prob_end=prob_end, render_mode=render_mode
-    )
+    return NegotiationAEC(max_turns=max_turns, discount=discount, prob_end=prob_end, render_mode=render_mode)
 
 
 class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):  # type: ignore[misc]
@@ -89,9 +95,7 @@ class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):  # type: ignore
         "render_fps": 2,
     }
 
-    def __init__(
-        self, *, max_turns: int, discount: float, prob_end: float, render_mode: str | None
-    ) -> None:
+    def __init__(self, *, max_turns: int, discount: float, prob_end: float, render_mode: str | None) -> None:
         super().__init__()
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'ansi', got {render_mode!r}")
@@ -273,37 +277,13 @@ def _observation_space(max_turns: int) -> spaces.Dict:
     )
 
 
-def _checked_rules(max_turns: int, discount: float, prob_end: float) -> kernel.Rules:
-    if isinstance(max_turns, bool) or not isinstance(max_turns, int | np.integer) or max_turns < 1:
-        raise ValueError(f"max_turns must be a whole number >= 1, got {max_turns!r}")
-    for name, value in (("discount", discount), ("prob_end", prob_end)):
-        if isinstance(value, str) or not 0.0 <= value <= 1.0:
-            raise ValueError(f"{name} must be between 0 and 1, got {value!r}")
-    return kernel.Rules(int(max_turns), float(discount), float(prob_end), False)
-
-
 def _fixed_scenario(options: Mapping[str, Any]) -> int:
     """Index of the instance that the options ask for, or -1."""
     for name in options:
         if name != "scenario":
-            close = difflib.get_close_matches(str(name), ["scenario"])
-            hint = " (did you mean 'scenario'?)" if close else ""
-            raise ValueError(f"reset knows the option 'scenario' only, got {name!r}{hint}")
+            raise ValueError(f"reset has one option, 'scenario' (pool, values0, values1); got {name!r}")
     wanted = options.get("scenario")
-    if wanted is None:
-        return -1
-    if isinstance(wanted, Scenario):
-        return scenario_index(wanted)
-    try:
-        pool, first, second = (tuple(triple) for triple in wanted)
-        return scenario_index(Scenario.checked(pool, first, second))
-    except ScenarioError:
-        raise
-    except (TypeError, ValueError):
-        raise ScenarioError(
-            "a scenario is (pool, values0, values1), three whole numbers each, such as "
-            f"((1, 2, 3), (8, 1, 0), (4, 0, 2)); got {wanted!r}"
-        ) from None
+    return -1 if wanted is None else scenario_number(wanted)
 
 
 def _checked_action(action: Any) -> int:

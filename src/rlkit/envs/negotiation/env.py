@@ -82,9 +82,7 @@ class NegotiationVectorEnv(BatchEnv):
         self.rules = kernel.Rules(int(max_turns), float(discount), float(prob_end), bool(walk_away))
         self._mixture = mixture(opponent)
         self._tables = tables()
-        self._draw = kernel.Draw(
-            load_scenarios(scenarios), self._mixture.bots, self._mixture.cumulative, _SEATS[seat]
-        )
+        self._draw = kernel.Draw(load_scenarios(scenarios), self._mixture.bots, self._mixture.cumulative, _SEATS[seat])
         self._raise_illegal = illegal == "error"
         n = self.num_envs
         self._games, self._offers, _ = kernel.new_games(n, max_turns)
@@ -165,9 +163,7 @@ class NegotiationVectorEnv(BatchEnv):
         """What reset options fix, checked: shape ``(n, 3)``."""
         limits = {"scenarios": len(universe()), "seats": 2, "opponents": len(self._mixture.names)}
         if unknown := set(options) - set(limits):
-            raise ValueError(
-                f"unknown reset options {sorted(unknown)}: options are reset_mask, {', '.join(limits)}"
-            )
+            raise ValueError(f"unknown reset options {sorted(unknown)}: options are reset_mask, {', '.join(limits)}")
         fixed = np.full((self.num_envs, len(limits)), -1, dtype=np.int32)
         for column, (name, limit) in enumerate(limits.items()):
             if name in options:
@@ -177,9 +173,7 @@ class NegotiationVectorEnv(BatchEnv):
                         f"options[{name!r}] must be {self.num_envs} whole numbers, got {given.dtype} {given.shape}"
                     )
                 if given.min() < -1 or given.max() >= limit:
-                    raise ValueError(
-                        f"options[{name!r}] must be from 0 to {limit - 1} (-1: drawn), got {given}"
-                    )
+                    raise ValueError(f"options[{name!r}] must be from 0 to {limit - 1} (-1: drawn), got {given}")
                 fixed[:, column] = given
         return fixed
 
@@ -495,9 +489,7 @@ def _scenario_number(scenario: Any) -> int:
 
 def _items(counts: Sequence[int] | NDArray[np.int8]) -> str:
     words = [
-        f"{count} {name}{'s' if count != 1 else ''}"
-        for count, name in zip(counts, ITEM_NAMES, strict=True)
-        if count
+        f"{count} {name}{'s' if count != 1 else ''}" for count, name in zip(counts, ITEM_NAMES, strict=True) if count
     ]
     return ", ".join(words) or "nothing"
 

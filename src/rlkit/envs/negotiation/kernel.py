@@ -48,9 +48,9 @@ class Draw(NamedTuple):
     """What a new game is drawn from."""
 
     scenarios: NDArray[np.int32]  # (m,) indices in the universe
-    bots: NDArray[np.int32]  # (k,) number of each entry of the mixture
-    cumulative: NDArray[np.float64]  # (k,) cumulative weights, the last is 1
-    seat: int  # 0, 1, or 2 for either
+    bots: NDArray[np.int32]  # (k,) kernel number of each entry of the opponent mixture
+    cumulative: NDArray[np.float64]  # (k,) their cumulative weights, the last is 1
+    seat: int  # the learner's: 0, 1, or 2 for either
 
 
 @kernel
@@ -68,7 +68,7 @@ def apply_move(game, offers, t, action, max_turns):  # type: ignore[no-untyped-d
         game.status = DEAL if game.num_offers > 0 else ILLEGAL
     elif action == WALK_AWAY:
         game.status = WALKED_AWAY
-    elif t.legal[t.pool[game.scenario], action]:
+    elif t.legal[t.pool[game.scenario], action] != 0:
         offers[game.num_offers] = action
         game.num_offers += 1
         if game.num_offers >= max_turns:
@@ -111,7 +111,7 @@ def encode_private(game, t, player, max_turns, observation, mask):  # type: igno
     for j in range(t.values_code.shape[1]):
         observation[start + j] = t.values_code[kind, j]
     for action in range(NUM_OFFERS):
-        mask[action] = t.legal[pool, action]
+        mask[action] = t.legal[pool, action] != 0
     if mask.shape[0] > WALK_AWAY:
         mask[WALK_AWAY] = True
 
@@ -180,7 +180,7 @@ def _reply(game, offers, t, rules, stream):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def reset_games(rows, games, offers, streams, t, rules, draw, fixed, observations, masks):  # type: ignore[no-untyped-def]
+def reset_games(rows, games, offers, streams, table, rules, draw, fixed, observations, masks):  # type: ignore[no-untyped-def]
     """New games in some rows, up to the learner's first turn.
 
     Args:
@@ -188,24 +188,26 @@ def reset_games(rows, games, offers, streams, t, rules, draw, fixed, observation
         games: Records, shape ``(n,)``.
         offers: Shape ``(n, max_turns)`` int16.
         streams: Shape ``(n, 4)``.
-        t: The tables.
+        table: The tables, shape ``(1,)``.
         rules: The game's parameters.
         draw: What is drawn from.
         fixed: Scenario, seat and mixture entry asked for, shape ``(n, 3)`` int32, -1 for drawn; or shape ``(0, 3)``.
         observations: Written, shape ``(n, 83 + max_turns)``.
         masks: Written, shape ``(n, actions)``.
     """
+    t = table[0]
+    scenarios, bots, cumulative = draw.scenarios, draw.bots, draw.cumulative
     for i in range(rows.shape[0]):
         if not rows[i]:
             continue
         game = games[i]
         stream = streams[i]
         # Three draws whatever is fixed, so that fixing one thing does not change the others.
-        scenario = draw.scenarios[below(stream, draw.scenarios.shape[0])]
+        scenario = scenarios[below(stream, scenarios.shape[0])]
         seat = below(stream, 2)
         point = uniform(stream)
         entry = 0
-        while entry < draw.cumulative.shape[0] - 1 and point >= draw.cumulative[entry]:
+        while entry < cumulative.shape[0] - 1 and point >= cumulative[entry]:
             entry += 1
         if draw.seat < 2:
             seat = draw.seat
@@ -216,7 +218,7 @@ def reset_games(rows, games, offers, streams, t, rules, draw, fixed, observation
         game.scenario = scenario
         game.seat = seat
         game.entry = entry
-        game.opponent = draw.bots[entry]
+        game.opponent = bots[entry]
         game.num_offers = 0
         game.status = RUNNING
         _reply(game, offers[i], t, rules, stream)
@@ -224,7 +226,7 @@ def reset_games(rows, games, offers, streams, t, rules, draw, fixed, observation
 
 
 @kernel
-def step_games(rows, actions, games, offers, streams, t, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
+def step_games(rows, actions, games, offers, streams, table, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
     """The learner's moves and the scripted replies.
 
     Args:
@@ -233,13 +235,14 @@ def step_games(rows, actions, games, offers, streams, t, rules, observations, ma
         games: Records, shape ``(n,)``.
         offers: Shape ``(n, max_turns)`` int16.
         streams: Shape ``(n, 4)``.
-        t: The tables.
+        table: The tables, shape ``(1,)``.
         rules: The game's parameters.
         observations: Updated, shape ``(n, 83 + max_turns)``.
         masks: Updated, shape ``(n, actions)``.
         rewards: Written, shape ``(n,)`` float64.
         ended: Written, shape ``(n,)`` bool.
     """
+    t = table[0]
     for i in range(rows.shape[0]):
         if not rows[i]:
             continue
@@ -252,8 +255,9 @@ def step_games(rows, actions, games, offers, streams, t, rules, observations, ma
 
 
 @kernel
-def external_moves(rows, actions, games, offers, streams, t, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
+def external_moves(rows, actions, games, offers, streams, table, rules, observations, masks, rewards, ended):  # type: ignore[no-untyped-def]
     """Replies that Python objects have chosen, in the rows whose numbers are given; else as :func:`step_games`."""
+    t = table[0]
     for j in range(rows.shape[0]):
         i = rows[j]
         game = games[i]
@@ -264,8 +268,9 @@ def external_moves(rows, actions, games, offers, streams, t, rules, observations
 
 
 @kernel
-def encode_rows(rows, partner, games, offers, t, max_turns, observations, masks):  # type: ignore[no-untyped-def]
+def encode_rows(rows, partner, games, offers, table, max_turns, observations, masks):  # type: ignore[no-untyped-def]
     """What the learner (``partner=0``) or its partner (1) sees in the rows whose numbers are given."""
+    t = table[0]
     for j in range(rows.shape[0]):
         i = rows[j]
         player = games[i].seat ^ partner
@@ -280,8 +285,9 @@ def draw_uniforms(rows, streams, uniforms):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def suggest_moves(bot, games, offers, streams, t, max_turns, actions):  # type: ignore[no-untyped-def]
+def suggest_moves(bot, games, offers, streams, table, max_turns, actions):  # type: ignore[no-untyped-def]
     """What a scripted bot would do in the learner's place; AGREE where the game is over."""
+    t = table[0]
     for i in range(games.shape[0]):
         game = games[i]
         actions[i] = AGREE
@@ -300,8 +306,9 @@ def suggest_moves(bot, games, offers, streams, t, max_turns, actions):  # type: 
 
 
 @kernel
-def outcomes(games, offers, t, discount, utilities):  # type: ignore[no-untyped-def]
+def outcomes(games, offers, table, discount, utilities):  # type: ignore[no-untyped-def]
     """Discounted utilities of learner and partner, written to shape ``(n, 2)`` float64."""
+    t = table[0]
     for i in range(games.shape[0]):
         for partner in range(2):
             utilities[i, partner] = final_return(games[i], offers[i], t, games[i].seat ^ partner, discount)

@@ -47,9 +47,7 @@ OPPONENTS = (
     "bayesian",
     "bluffer",
 )
-RANDOM, HARDLINER, SOFT, BOULWARE, LINEAR, CONCEDER, TIT_FOR_TAT, RULE, BAYESIAN, BLUFFER = range(
-    len(OPPONENTS)
-)
+RANDOM, HARDLINER, SOFT, BOULWARE, LINEAR, CONCEDER, TIT_FOR_TAT, RULE, BAYESIAN, BLUFFER = range(len(OPPONENTS))
 
 TIME_FLOOR = 3.0  # boulware, linear, conceder: the least they settle for
 SOFT_ASK = 5

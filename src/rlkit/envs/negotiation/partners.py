@@ -85,12 +85,7 @@ def mixture(spec: OpponentSpec) -> Mixture:
         entries = [(spec, 1.0)]
     names, weights, bots, external = [], [], [], []
     for entry, weight in entries:
-        if (
-            isinstance(weight, bool)
-            or not isinstance(weight, int | float)
-            or not math.isfinite(weight)
-            or weight < 0
-        ):
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
             raise ValueError(f"the weight of opponent {entry!r} must be a number >= 0, got {weight!r}")
         if isinstance(entry, str) and entry in OPPONENTS:
             bots.append(OPPONENTS.index(entry))

@@ -202,9 +202,7 @@ def _parse_selfplay(path: Path, lines: list[tuple[int, str]]) -> list[int]:
         numbers = [int(n) for n in line.split()]
         contexts.append((number, numbers[0::2], numbers[1::2]))
     if len(contexts) % 2:
-        raise ScenarioError(
-            f"{path}, line {contexts[-1][0]}: a context without a partner (lines come in pairs)"
-        )
+        raise ScenarioError(f"{path}, line {contexts[-1][0]}: a context without a partner (lines come in pairs)")
     indices = []
     for (first_line, pool, first), (second_line, other_pool, second) in zip(
         contexts[0::2], contexts[1::2], strict=True

@@ -8,7 +8,7 @@ receiver's values leaves the receiver ``10 - w``: one table of worths serves bot
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,35 +26,38 @@ from rlkit.envs.negotiation.rules import (
 from rlkit.envs.negotiation.scenarios import universe
 
 MAX_SPLITS = 36  # most ways to split a pool (counts 2, 2, 3)
-_WORTHLESS_FIRST = 16  # outweighs any number of items when ties are ordered
+MAX_PARTNERS = 26  # most valuations that a player may face
 BAYES_SHARPNESS = 0.6  # how strongly the Bayesian bot believes that offers follow worth, per point
 
 
-class Tables(NamedTuple):
-    """Constant arrays of the kernel; S scenarios, P pools, T types."""
-
-    pool: NDArray[np.int16]  # (S,) pool of a scenario
-    types: NDArray[np.int16]  # (S, 2) types of the first and the second mover
-    counts: NDArray[np.int8]  # (P, 3) items in a pool
-    legal: NDArray[np.bool_]  # (P, 122) legal actions with an offer on the table
-    splits: NDArray[np.int16]  # (P, 36) legal offers, padded with -1
-    num_splits: NDArray[np.int16]  # (P,)
-    values: NDArray[np.int8]  # (T, 3) points an item
-    worth: NDArray[np.int8]  # (T, 120) what keeping an offer is worth; -1 where illegal
-    ask: NDArray[np.int16]  # (T, 11) offer nearest above a level, keeping the fewest items
-    feint: NDArray[np.int16]  # (T, 11) the same, keeping every worthless item
-    partners: NDArray[np.int16]  # (T, 26) types the other player may have, padded with -1
-    num_partners: NDArray[np.int16]  # (T,)
-    log_likelihood: NDArray[np.float32]  # (T, 120) of an offer, were its proposer of this type
-    offers: NDArray[np.int8]  # (120, 3)
-    pool_code: NDArray[np.float32]  # (P, 24)
-    values_code: NDArray[np.float32]  # (T, 33)
-    offer_code: NDArray[np.float32]  # (120, 24)
+# One record of S scenarios, P pools and T types: a kernel takes it by reference, whatever its size, and knows its shapes.
+TABLES = np.dtype(
+    [
+        ("pool", np.int16, (5793,)),  # (S,) pool of a scenario
+        ("types", np.int16, (5793, 2)),  # (S, 2) types of the first and the second mover
+        ("counts", np.int8, (31, 3)),  # (P, 3) items in a pool
+        ("legal", np.uint8, (31, 122)),  # (P, 122) legal actions with an offer on the table
+        ("splits", np.int16, (31, MAX_SPLITS)),  # (P, 36) legal offers, padded with -1
+        ("num_splits", np.int16, (31,)),  # (P,)
+        ("values", np.int8, (492, 3)),  # (T, 3) points an item
+        ("worth", np.int8, (492, NUM_OFFERS)),  # (T, 120) what keeping an offer is worth; -1 where illegal
+        ("ask", np.int16, (492, 11)),  # (T, 11) offer nearest above a level, keeping the fewest items
+        ("partners", np.int16, (492, MAX_PARTNERS)),  # (T, 26) types the other player may have, padded with -1
+        ("num_partners", np.int16, (492,)),  # (T,)
+        ("log_likelihood", np.float32, (492, NUM_OFFERS)),  # (T, 120) of an offer, were its proposer of this type
+        ("offers", np.int8, (NUM_OFFERS, 3)),
+        ("pool_code", np.float32, (31, 24)),
+        ("values_code", np.float32, (492, 33)),
+        ("offer_code", np.float32, (NUM_OFFERS, 24)),
+    ],
+    align=True,
+)
+Tables = Any  # in annotations: a record of TABLES
 
 
 @cache
-def tables() -> Tables:
-    """The tables of the whole universe, built once a process."""
+def tables() -> NDArray[np.void]:
+    """The tables of the whole universe, built once a process: one record of :data:`TABLES`, shape ``(1,)``."""
     scenarios = universe()
     pools = list(dict.fromkeys(s.pool for s in scenarios))
     kinds = list(dict.fromkeys((s.pool, v) for s in scenarios for v in s.values))
@@ -65,18 +68,14 @@ def tables() -> Tables:
     values = np.array([v for _, v in kinds], dtype=np.int8)
     type_pool = np.array([pool_id[pool] for pool, _ in kinds])
     offer_legal = (OFFERS[None] <= counts[:, None]).all(-1)
-    worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(
-        np.int8
-    )
+    worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(np.int8)
     legal = np.zeros((len(pools), WALK_AWAY + 1), dtype=np.bool_)
     legal[:, :NUM_OFFERS] = offer_legal
     legal[:, AGREE] = True
     legal[:, WALK_AWAY] = True
-    kept = OFFERS.sum(1)
-    worthless_kept = (values[:, None] == 0) @ OFFERS.T[None].astype(np.int64)
-    worthless_kept = worthless_kept.reshape(len(kinds), NUM_OFFERS)
+    kept = np.broadcast_to(OFFERS.sum(1), worth.shape)
     partners = [sorted(set(types[types[:, 0] == t, 1].tolist())) for t in range(len(kinds))]
-    return Tables(
+    columns = dict(
         pool=np.array([pool_id[s.pool] for s in scenarios], dtype=np.int16),
         types=types,
         counts=counts,
@@ -85,8 +84,7 @@ def tables() -> Tables:
         num_splits=offer_legal.sum(1).astype(np.int16),
         values=values,
         worth=worth,
-        ask=_nearest_above(worth, np.broadcast_to(kept, worth.shape)),
-        feint=_nearest_above(worth, kept - _WORTHLESS_FIRST * worthless_kept),
+        ask=_nearest_above(worth, kept),
         partners=_padded(partners),
         num_partners=np.array([len(p) for p in partners], dtype=np.int16),
         log_likelihood=_log_likelihood(worth),
@@ -95,6 +93,13 @@ def tables() -> Tables:
         values_code=thermometer(values, VALUE_BITS),
         offer_code=thermometer(OFFERS, ITEM_BITS),
     )
+    record = np.zeros(1, dtype=TABLES)
+    for name, column in columns.items():
+        if record[name].shape[1:] != column.shape:
+            raise AssertionError(f"table {name} has shape {column.shape}, its record {record[name].shape[1:]}")
+        record[name][0] = column
+    record.setflags(write=False)
+    return record
 
 
 def _padded(rows: list[list[int]]) -> NDArray[np.int16]:
