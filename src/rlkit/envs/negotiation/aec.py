@@ -7,7 +7,6 @@ external.
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from rlkit.envs.negotiation import kernel
 from rlkit.envs.negotiation.render import describe_game, render_game
 from rlkit.envs.negotiation.rules import AGREE, DEFAULT_MAX_TURNS, observation_size
-from rlkit.envs.negotiation.scenarios import Scenario, ScenarioError, load_scenarios, scenario_index, universe
+from rlkit.envs.negotiation.scenarios import load_scenarios, universe
 from rlkit.envs.negotiation.tables import tables
 from rlkit.envs.streams import new_streams
 
@@ -222,7 +221,7 @@ class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):  # type: ignore
 
     def _finish(self, last_mover: str) -> None:
         utilities = np.zeros((1, 2))
-        kernel.outcomes(self._games, self._offers, tables(), self._rules.discount, utilities)
+        kernel.returns(self._games, self._offers, tables(), self._rules.discount, utilities)
         status = int(self._games[0]["status"])
         for player, agent in enumerate(AGENTS):
             self.rewards[agent] = float(utilities[0, player])

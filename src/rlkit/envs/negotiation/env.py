@@ -22,6 +22,7 @@ from rlkit.envs.negotiation.rules import (
     observation_size,
 )
 from rlkit.envs.negotiation.scenarios import Scenario, load_scenarios, scenario_index, universe
+from rlkit.envs.negotiation.solutions import solution_table
 from rlkit.envs.negotiation.tables import tables
 
 _EITHER_SEAT = 2
@@ -260,23 +261,23 @@ class NegotiationVectorEnv(BatchEnv):
         return {"action_mask": self._returned(self._masks)}
 
     def _final_info(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        from rlkit.envs.negotiation.solutions import solution_table
-
-        games = self._games
+        games, references = self._games, solution_table()
         utilities = np.empty((self.num_envs, 2), dtype=np.float64)
-        kernel.outcomes(games, self._offers, self._tables, self.rules.discount, utilities)
+        kernel.returns(games, self._offers, self._tables, self.rules.discount, utilities)
         deal = rows & (games["status"] == kernel.DEAL)
-        won = np.flatnonzero(deal)
-        pareto = np.zeros(self.num_envs, dtype=np.bool_)
-        nash_gap = np.ones(self.num_envs, dtype=np.float64)
-        if len(won):
-            table = solution_table()
-            scenario, last = games["scenario"][won], games["num_offers"][won] - 1
-            split = self._offers[won, last].astype(np.int64)
-            split = np.where(last % 2 == 0, split, table.complement[scenario, split])
-            pareto[won] = table.pareto[scenario, split]
-            product = table.utilities[scenario, split].astype(np.float64).prod(-1)
-            nash_gap[won] = 1.0 - product / table.nash_product[scenario]
+        pareto = np.empty(self.num_envs, dtype=np.bool_)
+        nash_gap = np.empty(self.num_envs, dtype=np.float64)
+        kernel.judge_deals(
+            rows,
+            games,
+            self._offers,
+            self._tables,
+            references.complement,
+            references.pareto,
+            references.nash_product,
+            pareto,
+            nash_gap,
+        )
         return {
             "utility": utilities[:, 0],
             "partner_utility": utilities[:, 1],

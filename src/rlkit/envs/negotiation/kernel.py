@@ -306,12 +306,43 @@ def suggest_moves(bot, games, offers, streams, table, max_turns, actions):  # ty
 
 
 @kernel
-def outcomes(games, offers, table, discount, utilities):  # type: ignore[no-untyped-def]
-    """Discounted utilities of learner and partner, written to shape ``(n, 2)`` float64."""
+def returns(games, offers, table, discount, utilities):  # type: ignore[no-untyped-def]
+    """Discounted returns of the learner and its partner, written to shape ``(n, 2)`` float64."""
     t = table[0]
     for i in range(games.shape[0]):
         for partner in range(2):
             utilities[i, partner] = final_return(games[i], offers[i], t, games[i].seat ^ partner, discount)
+
+
+@kernel
+def judge_deals(rows, games, offers, table, complement, pareto, nash_product, efficient, nash_gap):  # type: ignore[no-untyped-def]
+    """How good the deals of some games are.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        games: Records, shape ``(n,)``.
+        offers: Shape ``(n, max_turns)`` int16.
+        table: The tables, shape ``(1,)``.
+        complement: ``SolutionTable.complement``.
+        pareto: ``SolutionTable.pareto``.
+        nash_product: ``SolutionTable.nash_product``.
+        efficient: Written, shape ``(n,)`` bool: there was a deal, and it was Pareto efficient.
+        nash_gap: Written, shape ``(n,)`` float64: 1 - product of worths / the largest possible; 1 without a deal.
+    """
+    t = table[0]
+    for i in range(rows.shape[0]):
+        efficient[i] = False
+        nash_gap[i] = 1.0
+        game = games[i]
+        if not rows[i] or game.status != DEAL:
+            continue
+        last = game.num_offers - 1
+        split = offers[i, last]
+        if last % 2 == 1:
+            split = complement[game.scenario, split]
+        efficient[i] = pareto[game.scenario, split]
+        product = split_worth(game, offers[i], t, 0) * split_worth(game, offers[i], t, 1)
+        nash_gap[i] = 1.0 - product / nash_product[game.scenario]
 
 
 def new_games(n: int, max_turns: int) -> tuple[NDArray[np.void], NDArray[np.int16], Streams]:
