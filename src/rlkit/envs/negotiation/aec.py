@@ -1,20 +1,22 @@
 """The two-sided game as a PettingZoo environment: each agent bargains for itself.
 
-The moves go through the same kernel as the Gymnasium environments; here no opponent is built in, both sides are
-external.
+The moves go through the same kernel as those of the Gymnasium environments; here no opponent is built in, both
+sides are external.
 """
 
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rlkit.envs.negotiation import kernel
+from rlkit.envs.negotiation.env import _check, _scenario_number
 from rlkit.envs.negotiation.render import describe_game, render_game
 from rlkit.envs.negotiation.rules import AGREE, DEFAULT_MAX_TURNS, observation_size
 from rlkit.envs.negotiation.scenarios import load_scenarios, universe
@@ -50,23 +52,22 @@ def aec_env(
 ) -> NegotiationAEC:
     """The two-sided item-split game, with OpenSpiel's ``bargaining`` rules, as a PettingZoo AEC environment.
 
-    ``player_0`` makes the first offer; the two alternate until one agrees to the other's last offer. Actions
+    ``player_0`` makes the first offer; the two take turns until one agrees to the other's last offer. Actions
     0 to 119 are offers (what the proposer keeps), 120 agrees. An observation is a dictionary with
-    ``"observation"`` (OpenSpiel's tensor, the same layout as in ``rlkit/Negotiation-v0``) and ``"action_mask"``
-    (all zeros when it is not the agent's turn). Rewards come at the end: the points of the items an agent gets,
-    times ``discount ** (offers - 1)``, and nothing without a deal. An illegal action ends the game without a
-    deal; at the end ``infos[agent]`` says ``"outcome"``, ``"agreement"`` and ``"illegal"`` (whether this agent's
-    action was).
+    ``"observation"`` (OpenSpiel's tensor, the layout of ``rlkit/Negotiation-v0``) and ``"action_mask"`` (all
+    zeros when it is not the agent's turn). Rewards come at the end: the points of the items an agent gets, times
+    ``discount ** (offers - 1)``, and nothing without a deal. An illegal action ends the game without a deal. At
+    the end ``infos[agent]`` has ``"outcome"``, ``"agreement"`` and ``"illegal"`` (this agent's action was).
 
     Args:
-        max_turns: Offers after which the game ends without a deal.
-        discount: Factor on the points for every offer after the first.
-        prob_end: Chance that the game ends after an offer, from the second on.
+        max_turns: Offers after which the game ends without a deal, at least 2.
+        discount: Factor on the points for every offer after the first, in (0, 1].
+        prob_end: Chance that the game ends after an offer, from the second on, in [0, 1).
         render_mode: ``"rgb_array"``, ``"ansi"`` or None.
 
     Returns:
-        The environment. ``reset(options={"scenario": (pool, values0, values1)})`` fixes the instance; otherwise it
-        is drawn from all 5,793.
+        The environment. ``reset(options={"scenario": (pool, values0, values1)})`` fixes the instance; otherwise
+        it is drawn from all 5,793.
 
     Raises:
         ValueError: If a parameter is out of range.
@@ -74,7 +75,7 @@ def aec_env(
     Example:
         >>> env = aec_env(max_turns=6)
         >>> env.reset(seed=1, options={"scenario": ((1, 2, 3), (8, 1, 0), (4, 0, 2))})
-        >>> env.step(17)  # player_0 keeps the book and both hats
+        >>> env.step(16)  # player_0 keeps the book and both hats
         >>> env.agent_selection, env.observe("player_1")["observation"].shape
         ('player_1', (89,))
         >>> env.step(120)  # player_1 agrees
@@ -84,21 +85,22 @@ def aec_env(
     return NegotiationAEC(max_turns=max_turns, discount=discount, prob_end=prob_end, render_mode=render_mode)
 
 
-class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):  # type: ignore[misc]
+class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):
     """See :func:`aec_env`."""
 
-    metadata = {
+    metadata: ClassVar[dict[str, Any]] = {
         "render_modes": ["rgb_array", "ansi"],
         "name": "negotiation_v0",
         "is_parallelizable": False,
-        "render_fps": 2,
+        "render_fps": 1,
     }
 
     def __init__(self, *, max_turns: int, discount: float, prob_end: float, render_mode: str | None) -> None:
         super().__init__()
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'ansi', got {render_mode!r}")
-        self._rules = _checked_rules(max_turns, discount, prob_end)
+        _check(max_turns, discount, prob_end, seat=0, illegal="end")
+        self._rules = kernel.Rules(int(max_turns), float(discount), float(prob_end), False)
         self.render_mode = render_mode
         self.possible_agents = list(AGENTS)
         self.agents: list[str] = []
@@ -157,13 +159,13 @@ class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):  # type: ignore
         self._cumulative_rewards = dict.fromkeys(AGENTS, 0.0)
         self.terminations = dict.fromkeys(AGENTS, False)
         self.truncations = dict.fromkeys(AGENTS, False)
-        self.infos = {agent: {} for agent in AGENTS}
+        self.infos: dict[str, dict[str, Any]] = {agent: {} for agent in AGENTS}
 
     def observe(self, agent: str) -> dict[str, NDArray[Any]]:
         """What an agent sees, whoever's turn it is.
 
         Returns:
-            ``"observation"`` of shape ``(83 + max_turns,)`` float32 and ``"action_mask"`` of shape ``(121,)`` int8.
+            ``"observation"``, shape ``(83 + max_turns,)`` float32, and ``"action_mask"``, shape ``(121,)`` int8.
         """
         if agent not in AGENTS:
             raise ValueError(f"the agents are {AGENTS[0]!r} and {AGENTS[1]!r}, got {agent!r}")
@@ -277,19 +279,21 @@ def _observation_space(max_turns: int) -> spaces.Dict:
 
 
 def _fixed_scenario(options: Mapping[str, Any]) -> int:
-    """Index of the instance that the options ask for, or -1."""
+    """Index of the instance that the options ask for, or -1.
+
+    PettingZoo's API test wants unknown options to be ignored; a mistyped "scenario" is still refused.
+    """
     for name in options:
-        if name != "scenario":
-            raise ValueError(f"reset has one option, 'scenario' (pool, values0, values1); got {name!r}")
+        if name != "scenario" and difflib.get_close_matches(str(name).lower(), ["scenario"]):
+            raise ValueError(f"reset has no option {name!r}: did you mean 'scenario'?")
     wanted = options.get("scenario")
-    return -1 if wanted is None else scenario_number(wanted)
+    return -1 if wanted is None else _scenario_number(wanted)
 
 
 def _checked_action(action: Any) -> int:
     number = np.asarray(action)
     if number.shape != () or not np.issubdtype(number.dtype, np.integer) or not 0 <= number < NUM_ACTIONS:
         raise ValueError(
-            f"an action is a whole number from 0 to {NUM_ACTIONS - 1} (0-{AGREE - 1} offers, {AGREE} agrees), "
-            f"got {action!r}"
+            f"an action is a whole number from 0 to {AGREE} (up to {AGREE - 1}: offers; {AGREE}: agree), got {action!r}"
         )
     return int(number)

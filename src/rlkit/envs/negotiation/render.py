@@ -161,19 +161,16 @@ def describe_game(
         ValueError: If the offers, the seat or the outcome cannot be.
 
     Example:
-        >>> print(describe_game(Scenario((1, 2, 3), ((8, 1, 0), (4, 0, 2))), [17], 0, "deal", "linear", 10))
-                        1 book    2 hats   3 balls
-        agent                8         1         0  points each
-        linear               4         0         2  points each
+        >>> print(describe_game(Scenario((1, 2, 3), ((8, 1, 0), (4, 0, 2))), [16], 0, "deal", "linear", 10))
+                          1 book    2 hats   3 balls
+        agent                  8         1         0  points each
+        linear                 4         0         2  points each
          1 agent: 1 book, 2 hats (10) | linear: 3 balls (6)
         Deal after 1 offer: 10 : 6 points.
         Pareto efficient. Nash product 60 of at most 60.
     """
     view = _view(scenario, offers, seat, outcome, opponent, max_turns, discount, learner)
-    lines = [
-        " " * 14
-        + "".join(f"{_count(n, name):>10}" for n, name in zip(scenario.pool, ITEM_NAMES, strict=True))
-    ]
+    lines = [" " * 14 + "".join(f"{_count(n, name):>10}" for n, name in zip(scenario.pool, ITEM_NAMES, strict=True))]
     for side in range(1 + reveal):
         numbers = "".join(f"{value:10}" for value in view.values(side))
         lines.append(f"{view.names[side]:<14}{numbers}  points each")
