@@ -109,8 +109,8 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         """Step these rows: write ``_observations``, ``_rewards`` and ``_terminations``."""
 
     @abstractmethod
-    def _final_info(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        """What is said of episodes that have just ended: arrays of N values (those outside ``rows`` do not count)."""
+    def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
+        """What is said of episodes that have just ended: N records (those outside ``rows`` do not count)."""
 
     @abstractmethod
     def _task_state(self) -> State:
@@ -160,8 +160,8 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
 
     def _begin(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
         self._reset_rows(rows, options)
-        self._elapsed[rows] = 0
-        self._ended[rows] = False
+        self._elapsed *= ~rows
+        self._ended &= ~rows
 
     def step(
         self, actions: NDArray[Any]
@@ -199,11 +199,11 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         if not ended.any():
             return self._step_info()
         if self.autoreset_mode is AutoresetMode.DISABLED:
-            return {**self._step_info(), **_masked(self._final_info(ended), ended)}
+            return {**self._step_info(), **_masked(self._verdicts(ended), ended)}
         rows = ended.copy()
         final_obs = np.zeros_like(self._observations)
         final_obs[rows] = self._observations[rows]
-        final_info = _masked(self._final_info(rows), rows)
+        final_info = _masked(self._verdicts(rows), rows)
         self._begin(rows, {})
         return {
             **self._step_info(),
@@ -225,12 +225,12 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
             self._truncations[fresh] = False
         if not self._ended.any():
             return self._step_info()
-        return {**self._step_info(), **_masked(self._final_info(self._ended), self._ended)}
+        return {**self._step_info(), **_masked(self._verdicts(self._ended), self._ended)}
 
     def _advance(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
         self._step_rows(rows, actions)
         self._elapsed += rows
-        np.copyto(self._ended, self._terminations)
+        self._ended[:] = self._terminations
         if self.max_episode_steps is not None:
             np.greater_equal(self._elapsed, self.max_episode_steps, out=self._truncations)
             self._truncations &= ~self._terminations
@@ -289,16 +289,15 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         self.action_space = batch.single_action_space
         self.render_mode = batch.render_mode
         self._action = np.zeros(batch.action_space.shape or (1,), dtype=batch.action_space.dtype)
-        self._discrete = isinstance(self.action_space, spaces.Discrete)
+        self._num_actions = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin a new episode; see the class's manual for the options."""
         super().reset(seed=seed)
-        options = {key: [value] for key, value in (options or {}).items()}
-        observations, infos = self._batch.reset(seed=seed, options=options)
-        return observations[0].copy(), self._first(infos)
+        self._batch.reset(seed=seed, options={key: [value] for key, value in (options or {}).items()})
+        return self.observe()
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
         """Take one action.
@@ -307,31 +306,27 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
             ValueError: If the action is out of range or of the wrong shape or type, or if the episode has ended.
         """
         batch = self._batch
-        if self._discrete and type(action) is int and 0 <= action < self.action_space.n:  # type: ignore[attr-defined]
+        if type(action) is int and 0 <= action < self._num_actions:  # the common case, without arrays
             self._action[0] = action
         else:
             array = np.asarray(action)
             if array.shape != self.action_space.shape:
                 raise ValueError(f"an action must have shape {self.action_space.shape}, got {array.shape}: {action!r}")
             self._action[0] = check_actions(array[None], self.action_space)[0]
-        infos = batch._step_now(self._action)
+        if batch._ended[0]:
+            raise ValueError(_not_begun(batch._ended, batch._seeded))
+        batch._advance(batch._all_rows, self._action)
+        observation, info = self.observe()
+        if batch._ended[0]:
+            verdict = batch._verdicts(batch._all_rows)
+            info.update(zip(verdict.dtype.names or (), verdict[0].item(), strict=True))
         return (
-            batch._observations[0].copy(),
+            observation,
             float(batch._rewards[0]),
             bool(batch._terminations[0]),
             bool(batch._truncations[0]),
-            self._first(infos),
+            info,
         )
-
-    @staticmethod
-    def _first(infos: dict[str, Any]) -> dict[str, Any]:
-        """The infos of the only row: arrays stay arrays, scalars become Python's."""
-        first = {}
-        for key, value in infos.items():
-            if key[0] != "_":
-                entry = value[0]
-                first[key] = entry.copy() if isinstance(entry, np.ndarray) else entry.item()
-        return first
 
     def render(self) -> Any:
         """The picture of the present state, or None without a render mode."""
@@ -348,8 +343,8 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
 
     def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
         """As :meth:`BatchEnv.observe`."""
-        observations, infos = self._batch.observe()
-        return observations[0].copy(), self._first(infos)
+        batch = self._batch
+        return batch._observations[0].copy(), {key: value[0].copy() for key, value in batch._step_info().items()}
 
     def close(self) -> None:
         """Release what the batch holds."""
@@ -390,12 +385,14 @@ def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[An
     return actions.astype(space.dtype, copy=False)
 
 
-def _masked(info: dict[str, NDArray[Any]], rows: NDArray[np.bool_]) -> dict[str, Any]:
-    """Gymnasium's infos of some rows: each array with the mask of those it speaks of."""
-    masked: dict[str, Any] = dict(info)
+def _masked(verdicts: NDArray[np.void], rows: NDArray[np.bool_]) -> dict[str, Any]:
+    """Gymnasium's infos of some rows: an array for each field, with the mask of those it speaks of."""
+    infos: dict[str, Any] = {}
     mask = rows.copy()
-    masked.update({f"_{key}": mask for key in info})
-    return masked
+    for name in verdicts.dtype.names or ():
+        infos[name] = np.ascontiguousarray(verdicts[name])
+        infos[f"_{name}"] = mask
+    return infos
 
 
 def _check_count(name: str, value: Any) -> None:

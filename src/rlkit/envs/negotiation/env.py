@@ -260,37 +260,21 @@ class NegotiationVectorEnv(BatchEnv):
     def _step_info(self) -> dict[str, Any]:
         return {"action_mask": self._returned(self._masks)}
 
-    def _final_info(self, rows: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        games, references = self._games, solution_table()
-        utilities = np.empty((self.num_envs, 2), dtype=np.float64)
-        kernel.returns(games, self._offers, self._tables, self.rules.discount, utilities)
-        deal = rows & (games["status"] == kernel.DEAL)
-        pareto = np.empty(self.num_envs, dtype=np.bool_)
-        nash_gap = np.empty(self.num_envs, dtype=np.float64)
-        kernel.judge_deals(
+    def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
+        references = solution_table()
+        verdicts = np.zeros(self.num_envs, dtype=kernel.VERDICT)
+        kernel.judge(
             rows,
-            games,
+            self._games,
             self._offers,
             self._tables,
+            self.rules,
             references.complement,
             references.pareto,
             references.nash_product,
-            pareto,
-            nash_gap,
+            verdicts,
         )
-        return {
-            "utility": utilities[:, 0],
-            "partner_utility": utilities[:, 1],
-            "agreement": deal,
-            "pareto": pareto,
-            "nash_gap": nash_gap,
-            "turns": games["num_offers"].copy(),
-            "illegal": games["status"] == kernel.ILLEGAL,
-            "is_success": deal.copy(),
-            "opponent": games["entry"].copy(),
-            "seat": games["seat"].copy(),
-            "outcome": games["status"].copy(),
-        }
+        return verdicts
 
     def _task_state(self) -> State:
         return {"games": self._games.view(np.int32).reshape(self.num_envs, -1), "offers": self._offers}

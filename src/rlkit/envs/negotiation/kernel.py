@@ -35,6 +35,24 @@ GAME = np.dtype(
 )
 
 
+VERDICT = np.dtype(
+    [
+        ("utility", np.float64),  # the learner's return
+        ("partner_utility", np.float64),
+        ("nash_gap", np.float64),  # 1 - product of worths / the largest possible; 1 without a deal
+        ("turns", np.int32),  # offers made
+        ("opponent", np.int32),  # entry of the mixture
+        ("seat", np.int32),
+        ("outcome", np.int32),  # index in OUTCOMES
+        ("agreement", np.bool_),
+        ("pareto", np.bool_),  # there was a deal, and it was Pareto efficient
+        ("illegal", np.bool_),
+        ("is_success", np.bool_),  # there was a deal
+    ],
+    align=True,
+)
+
+
 class Rules(NamedTuple):
     """The game's parameters, as OpenSpiel names them."""
 
@@ -315,34 +333,46 @@ def returns(games, offers, table, discount, utilities):  # type: ignore[no-untyp
 
 
 @kernel
-def judge_deals(rows, games, offers, table, complement, pareto, nash_product, efficient, nash_gap):  # type: ignore[no-untyped-def]
-    """How good the deals of some games are.
+def judge(rows, games, offers, table, rules, complement, pareto, nash_product, verdicts):  # type: ignore[no-untyped-def]
+    """What is to be said of games that have ended.
 
     Args:
         rows: Which, shape ``(n,)`` bool.
         games: Records, shape ``(n,)``.
         offers: Shape ``(n, max_turns)`` int16.
         table: The tables, shape ``(1,)``.
+        rules: The game's parameters.
         complement: ``SolutionTable.complement``.
         pareto: ``SolutionTable.pareto``.
         nash_product: ``SolutionTable.nash_product``.
-        efficient: Written, shape ``(n,)`` bool: there was a deal, and it was Pareto efficient.
-        nash_gap: Written, shape ``(n,)`` float64: 1 - product of worths / the largest possible; 1 without a deal.
+        verdicts: Written in these rows, :data:`VERDICT` records, shape ``(n,)``.
     """
     t = table[0]
     for i in range(rows.shape[0]):
-        efficient[i] = False
-        nash_gap[i] = 1.0
-        game = games[i]
-        if not rows[i] or game.status != DEAL:
+        if not rows[i]:
             continue
-        last = game.num_offers - 1
-        split = offers[i, last]
-        if last % 2 == 1:
-            split = complement[game.scenario, split]
-        efficient[i] = pareto[game.scenario, split]
-        product = split_worth(game, offers[i], t, 0) * split_worth(game, offers[i], t, 1)
-        nash_gap[i] = 1.0 - product / nash_product[game.scenario]
+        game = games[i]
+        verdict = verdicts[i]
+        deal = game.status == DEAL
+        verdict.utility = final_return(game, offers[i], t, game.seat, rules.discount)
+        verdict.partner_utility = final_return(game, offers[i], t, 1 - game.seat, rules.discount)
+        verdict.agreement = deal
+        verdict.is_success = deal
+        verdict.illegal = game.status == ILLEGAL
+        verdict.turns = game.num_offers
+        verdict.opponent = game.entry
+        verdict.seat = game.seat
+        verdict.outcome = game.status
+        verdict.pareto = False
+        verdict.nash_gap = 1.0
+        if deal:
+            last = game.num_offers - 1
+            split = offers[i, last]
+            if last % 2 == 1:
+                split = complement[game.scenario, split]
+            product = split_worth(game, offers[i], t, 0) * split_worth(game, offers[i], t, 1)
+            verdict.pareto = pareto[game.scenario, split]
+            verdict.nash_gap = 1.0 - product / nash_product[game.scenario]
 
 
 def new_games(n: int, max_turns: int) -> tuple[NDArray[np.void], NDArray[np.int16], Streams]:
