@@ -96,6 +96,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         self._elapsed = np.zeros(n, dtype=np.int64)
         self._ended = np.ones(n, dtype=np.bool_)  # to be reset before they can be stepped
         self._observations = np.zeros((n, *(observation_space.shape or ())), dtype=observation_space.dtype)
+        self._final_observations = np.zeros_like(self._observations)
         self._rewards = np.zeros(n, dtype=np.float64)
         self._terminations = np.zeros(n, dtype=np.bool_)
         self._truncations = np.zeros(n, dtype=np.bool_)
@@ -201,7 +202,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         if self.autoreset_mode is AutoresetMode.DISABLED:
             return {**self._step_info(), **_masked(self._verdicts(ended), ended)}
         rows = ended.copy()
-        final_obs = np.zeros_like(self._observations)
+        final_obs = np.zeros_like(self._observations) if self.copy else self._final_observations
         final_obs[rows] = self._observations[rows]
         final_info = _masked(self._verdicts(rows), rows)
         self._begin(rows, {})
@@ -390,7 +391,7 @@ def _masked(verdicts: NDArray[np.void], rows: NDArray[np.bool_]) -> dict[str, An
     infos: dict[str, Any] = {}
     mask = rows.copy()
     for name in verdicts.dtype.names or ():
-        infos[name] = np.ascontiguousarray(verdicts[name])
+        infos[name] = verdicts[name]
         infos[f"_{name}"] = mask
     return infos
 

@@ -50,9 +50,9 @@ def _sequence(seed: int | np.integer | None) -> np.random.SeedSequence:
 
 
 @kernel
-def next_bits(stream: NDArray[np.uint64]) -> np.uint64:
-    """Advance a stream: 64 random bits (xoshiro256++)."""
-    s0, s1, s2, s3 = stream[0], stream[1], stream[2], stream[3]
+def next_bits(streams: Streams, i: int) -> np.uint64:
+    """Advance stream ``i``: 64 random bits (xoshiro256++)."""
+    s0, s1, s2, s3 = streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3]
     total = s0 + s3
     result = ((total << np.uint64(23)) | (total >> np.uint64(41))) + s0
     shifted = s1 << np.uint64(17)
@@ -62,17 +62,17 @@ def next_bits(stream: NDArray[np.uint64]) -> np.uint64:
     s0 ^= s3
     s2 ^= shifted
     s3 = (s3 << np.uint64(45)) | (s3 >> np.uint64(19))
-    stream[0], stream[1], stream[2], stream[3] = s0, s1, s2, s3
+    streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3] = s0, s1, s2, s3
     return result
 
 
 @kernel
-def uniform(stream: NDArray[np.uint64]) -> float:
+def uniform(streams: Streams, i: int) -> float:
     """A float in [0, 1) with 53 random bits."""
-    return np.float64(next_bits(stream) >> np.uint64(11)) * _TO_UNIT
+    return np.float64(next_bits(streams, i) >> np.uint64(11)) * _TO_UNIT
 
 
 @kernel
-def below(stream: NDArray[np.uint64], n: int) -> int:
+def below(streams: Streams, i: int, n: int) -> int:
     """A whole number in ``0 .. n-1``; the bias, below ``n / 2**53``, is out of any test's reach."""
-    return int(uniform(stream) * n)
+    return int(uniform(streams, i) * n)

@@ -251,6 +251,9 @@ class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):
             learner=AGENTS[0],
         )
 
+    def close(self) -> None:
+        """Nothing is held open; there because PettingZoo wants it beside :meth:`render`."""
+
     def get_state(self) -> dict[str, Any]:
         """Everything :meth:`set_state` needs to come back here: arrays and plain values."""
         state = {name: copy.deepcopy(getattr(self, name)) for name in _BOOKKEEPING if hasattr(self, name)}

@@ -72,12 +72,13 @@ class Draw(NamedTuple):
 
 
 @kernel
-def apply_move(game, offers, t, action, max_turns):  # type: ignore[no-untyped-def]
+def apply_move(game, offers, i, t, action, max_turns):  # type: ignore[no-untyped-def]
     """One move of the player whose turn it is (the first mover when an even number of offers has been made).
 
     Args:
         game: A record of :data:`GAME`, changed in place.
-        offers: Its offers, shape ``(max_turns,)`` int16, changed in place.
+        offers: Offers of all games, shape ``(n, max_turns)`` int16; row ``i`` is changed in place.
+        i: The game's row.
         t: The tables.
         action: 0..119 an offer, 120 agree, 121 walk away.
         max_turns: The game ends without a deal when so many offers have been made.
@@ -87,7 +88,7 @@ def apply_move(game, offers, t, action, max_turns):  # type: ignore[no-untyped-d
     elif action == WALK_AWAY:
         game.status = WALKED_AWAY
     elif t.legal[t.pool[game.scenario], action] != 0:
-        offers[game.num_offers] = action
+        offers[i, game.num_offers] = action
         game.num_offers += 1
         if game.num_offers >= max_turns:
             game.status = OUT_OF_TURNS
@@ -102,84 +103,89 @@ def chance_follows(game) -> bool:  # type: ignore[no-untyped-def]
 
 
 @kernel
-def split_worth(game, offers, t, player):  # type: ignore[no-untyped-def]
+def split_worth(game, offers, i, t, player):  # type: ignore[no-untyped-def]
     """What the deal on the last offer is worth to a player, undiscounted."""
-    offer = offers[game.num_offers - 1]
+    offer = offers[i, game.num_offers - 1]
     worth = t.worth[t.types[game.scenario, player], offer]
     return worth if (game.num_offers - 1) % 2 == player else TOTAL_VALUE - worth
 
 
 @kernel
-def final_return(game, offers, t, player, discount):  # type: ignore[no-untyped-def]
+def final_return(game, offers, i, t, player, discount):  # type: ignore[no-untyped-def]
     """A player's return: the deal's worth times ``discount ** (offers - 1)``, or 0 without a deal."""
     if game.status != DEAL:
         return 0.0
-    return split_worth(game, offers, t, player) * discount ** (game.num_offers - 1)
+    factor = 1.0
+    for _ in range(game.num_offers - 1):  # multiplied one by one, so that the last bit is OpenSpiel's
+        factor *= discount
+    return split_worth(game, offers, i, t, player) * factor
 
 
 @kernel
-def encode_private(game, t, player, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+def encode_private(game, t, player, max_turns, observations, masks, row):  # type: ignore[no-untyped-def]
     """The part of an observation that stays for a whole game: pool and own values; and the legal offers."""
     pool = t.pool[game.scenario]
     start = max_turns + 2
     for j in range(t.pool_code.shape[1]):
-        observation[start + j] = t.pool_code[pool, j]
+        observations[row, start + j] = t.pool_code[pool, j]
     start += t.pool_code.shape[1]
     kind = t.types[game.scenario, player]
     for j in range(t.values_code.shape[1]):
-        observation[start + j] = t.values_code[kind, j]
+        observations[row, start + j] = t.values_code[kind, j]
     for action in range(NUM_OFFERS):
-        mask[action] = t.legal[pool, action] != 0
-    if mask.shape[0] > WALK_AWAY:
-        mask[WALK_AWAY] = True
+        masks[row, action] = t.legal[pool, action] != 0
+    if masks.shape[1] > WALK_AWAY:
+        masks[row, WALK_AWAY] = True
 
 
 @kernel
-def encode_public(game, offers, t, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+def encode_public(game, offers, i, t, max_turns, observations, masks, row):  # type: ignore[no-untyped-def]
     """The part of an observation that moves change: agreement, number of offers, last offer; and agreeing."""
-    observation[0] = 1.0 if game.status == DEAL else 0.0
+    observations[row, 0] = 1.0 if game.status == DEAL else 0.0
     for j in range(max_turns + 1):
-        observation[1 + j] = 0.0
-    observation[1 + game.num_offers] = 1.0
+        observations[row, 1 + j] = 0.0
+    observations[row, 1 + game.num_offers] = 1.0
     start = max_turns + 2 + t.pool_code.shape[1] + t.values_code.shape[1]
     if game.num_offers > 0:
-        last = offers[game.num_offers - 1]
+        last = offers[i, game.num_offers - 1]
         for j in range(t.offer_code.shape[1]):
-            observation[start + j] = t.offer_code[last, j]
+            observations[row, start + j] = t.offer_code[last, j]
     else:
         for j in range(t.offer_code.shape[1]):
-            observation[start + j] = 0.0
-    mask[AGREE] = game.num_offers > 0
+            observations[row, start + j] = 0.0
+    masks[row, AGREE] = game.num_offers > 0
 
 
 @kernel
-def encode(game, offers, t, player, max_turns, observation, mask):  # type: ignore[no-untyped-def]
+def encode(game, offers, i, t, player, max_turns, observations, masks, row):  # type: ignore[no-untyped-def]
     """OpenSpiel's observation of a player, and the mask of legal actions.
 
     Args:
         game: A record of :data:`GAME`.
-        offers: Its offers.
+        offers: Offers of all games, shape ``(n, max_turns)`` int16.
+        i: The game's row in these.
         t: The tables.
         player: 0 or 1, whose values are shown.
         max_turns: The game's limit.
-        observation: Written, shape ``(83 + max_turns,)`` float32.
-        mask: Written, shape ``(121,)`` or, with walking away, ``(122,)``.
+        observations: Shape ``(m, 83 + max_turns)`` float32.
+        masks: Shape ``(m, 121)`` or, with walking away, ``(m, 122)``.
+        row: The row of both that is written.
     """
-    encode_private(game, t, player, max_turns, observation, mask)
-    encode_public(game, offers, t, max_turns, observation, mask)
+    encode_private(game, t, player, max_turns, observations, masks, row)
+    encode_public(game, offers, i, t, max_turns, observations, masks, row)
 
 
 @kernel
-def _move(game, offers, t, rules, action, stream):  # type: ignore[no-untyped-def]
+def _move(game, offers, i, t, rules, action, streams):  # type: ignore[no-untyped-def]
     """A move and the chance that follows it."""
-    apply_move(game, offers, t, action, rules.max_turns)
+    apply_move(game, offers, i, t, action, rules.max_turns)
     if rules.prob_end > 0.0 and action < AGREE and chance_follows(game):
-        if uniform(stream) < rules.prob_end:
+        if uniform(streams, i) < rules.prob_end:
             game.status = BROKEN_OFF
 
 
 @kernel
-def _reply(game, offers, t, rules, stream):  # type: ignore[no-untyped-def]
+def _reply(game, offers, i, t, rules, streams):  # type: ignore[no-untyped-def]
     """The scripted opponent's move, where it is its turn."""
     if game.status != RUNNING or game.num_offers % 2 == game.seat or game.opponent >= FIRST_EXTERNAL:
         return
@@ -190,11 +196,12 @@ def _reply(game, offers, t, rules, stream):  # type: ignore[no-untyped-def]
         t.pool[scenario],
         t.types[scenario, 1 - game.seat],
         offers,
+        i,
         game.num_offers,
         rules.max_turns,
-        stream,
+        streams,
     )
-    _move(game, offers, t, rules, action, stream)
+    _move(game, offers, i, t, rules, action, streams)
 
 
 @kernel
@@ -219,11 +226,10 @@ def reset_games(rows, games, offers, streams, table, rules, draw, fixed, observa
         if not rows[i]:
             continue
         game = games[i]
-        stream = streams[i]
         # Three draws whatever is fixed, so that fixing one thing does not change the others.
-        scenario = scenarios[below(stream, scenarios.shape[0])]
-        seat = below(stream, 2)
-        point = uniform(stream)
+        scenario = scenarios[below(streams, i, scenarios.shape[0])]
+        seat = below(streams, i, 2)
+        point = uniform(streams, i)
         entry = 0
         while entry < cumulative.shape[0] - 1 and point >= cumulative[entry]:
             entry += 1
@@ -239,8 +245,8 @@ def reset_games(rows, games, offers, streams, table, rules, draw, fixed, observa
         game.opponent = bots[entry]
         game.num_offers = 0
         game.status = RUNNING
-        _reply(game, offers[i], t, rules, stream)
-        encode(game, offers[i], t, seat, rules.max_turns, observations[i], masks[i])
+        _reply(game, offers, i, t, rules, streams)
+        encode(game, offers, i, t, seat, rules.max_turns, observations, masks, i)
 
 
 @kernel
@@ -265,11 +271,11 @@ def step_games(rows, actions, games, offers, streams, table, rules, observations
         if not rows[i]:
             continue
         game = games[i]
-        _move(game, offers[i], t, rules, actions[i], streams[i])
-        _reply(game, offers[i], t, rules, streams[i])
-        rewards[i] = final_return(game, offers[i], t, game.seat, rules.discount)
+        _move(game, offers, i, t, rules, actions[i], streams)
+        _reply(game, offers, i, t, rules, streams)
+        rewards[i] = final_return(game, offers, i, t, game.seat, rules.discount)
         ended[i] = game.status != RUNNING
-        encode_public(game, offers[i], t, rules.max_turns, observations[i], masks[i])
+        encode_public(game, offers, i, t, rules.max_turns, observations, masks, i)
 
 
 @kernel
@@ -279,10 +285,10 @@ def external_moves(rows, actions, games, offers, streams, table, rules, observat
     for j in range(rows.shape[0]):
         i = rows[j]
         game = games[i]
-        _move(game, offers[i], t, rules, actions[j], streams[i])
-        rewards[i] = final_return(game, offers[i], t, game.seat, rules.discount)
+        _move(game, offers, i, t, rules, actions[j], streams)
+        rewards[i] = final_return(game, offers, i, t, game.seat, rules.discount)
         ended[i] = game.status != RUNNING
-        encode_public(game, offers[i], t, rules.max_turns, observations[i], masks[i])
+        encode_public(game, offers, i, t, rules.max_turns, observations, masks, i)
 
 
 @kernel
@@ -292,14 +298,14 @@ def encode_rows(rows, partner, games, offers, table, max_turns, observations, ma
     for j in range(rows.shape[0]):
         i = rows[j]
         player = games[i].seat ^ partner
-        encode(games[i], offers[i], t, player, max_turns, observations[j], masks[j])
+        encode(games[i], offers, i, t, player, max_turns, observations, masks, j)
 
 
 @kernel
 def draw_uniforms(rows, streams, uniforms):  # type: ignore[no-untyped-def]
     """One float in [0, 1) from the stream of each row whose number is given."""
     for j in range(rows.shape[0]):
-        uniforms[j] = uniform(streams[rows[j]])
+        uniforms[j] = uniform(streams, rows[j])
 
 
 @kernel
@@ -316,10 +322,11 @@ def suggest_moves(bot, games, offers, streams, table, max_turns, actions):  # ty
                 t,
                 t.pool[scenario],
                 t.types[scenario, game.seat],
-                offers[i],
+                offers,
+                i,
                 game.num_offers,
                 max_turns,
-                streams[i],
+                streams,
             )
 
 
@@ -329,7 +336,7 @@ def returns(games, offers, table, discount, utilities):  # type: ignore[no-untyp
     t = table[0]
     for i in range(games.shape[0]):
         for partner in range(2):
-            utilities[i, partner] = final_return(games[i], offers[i], t, games[i].seat ^ partner, discount)
+            utilities[i, partner] = final_return(games[i], offers, i, t, games[i].seat ^ partner, discount)
 
 
 @kernel
@@ -354,8 +361,8 @@ def judge(rows, games, offers, table, rules, complement, pareto, nash_product, v
         game = games[i]
         verdict = verdicts[i]
         deal = game.status == DEAL
-        verdict.utility = final_return(game, offers[i], t, game.seat, rules.discount)
-        verdict.partner_utility = final_return(game, offers[i], t, 1 - game.seat, rules.discount)
+        verdict.utility = final_return(game, offers, i, t, game.seat, rules.discount)
+        verdict.partner_utility = final_return(game, offers, i, t, 1 - game.seat, rules.discount)
         verdict.agreement = deal
         verdict.is_success = deal
         verdict.illegal = game.status == ILLEGAL
@@ -370,7 +377,7 @@ def judge(rows, games, offers, table, rules, complement, pareto, nash_product, v
             split = offers[i, last]
             if last % 2 == 1:
                 split = complement[game.scenario, split]
-            product = split_worth(game, offers[i], t, 0) * split_worth(game, offers[i], t, 1)
+            product = split_worth(game, offers, i, t, 0) * split_worth(game, offers, i, t, 1)
             verdict.pareto = pareto[game.scenario, split]
             verdict.nash_gap = 1.0 - product / nash_product[game.scenario]
 

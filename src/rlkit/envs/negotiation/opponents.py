@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from rlkit.envs.jit import kernel
 from rlkit.envs.negotiation.rules import AGREE, NUM_ITEMS, TOTAL_VALUE
 from rlkit.envs.negotiation.tables import Tables
-from rlkit.envs.streams import below
+from rlkit.envs.streams import Streams, below
 
 OPPONENTS = (
     "random",
@@ -87,14 +87,14 @@ def _decide_by_time(kind: int, tau: float) -> int:
 
 
 @kernel
-def _rule_ask(t: Tables, kind: int, pool: int, offers: NDArray[np.int16], num_offers: int) -> int:
+def _rule_ask(t: Tables, kind: int, pool: int, offers: NDArray[np.int16], i: int, num_offers: int) -> int:
     """What the rule bot asks for: one unit less each turn, of the item it wants least beside the other."""
     shares = np.zeros(NUM_ITEMS)
     received = 0
     for n in range((num_offers + 1) % 2, num_offers, 2):
         received += 1
         for item in range(NUM_ITEMS):
-            shares[item] += t.offers[offers[n], item] / t.counts[pool, item]
+            shares[item] += t.offers[offers[i, n], item] / t.counts[pool, item]
     estimate_total = 0.0
     for item in range(NUM_ITEMS):
         estimate_total += shares[item] * t.counts[pool, item]
@@ -134,14 +134,14 @@ def _offer_of(keep: NDArray[np.int64]) -> int:
 
 @kernel
 def _bayesian_ask(
-    t: Tables, kind: int, pool: int, offers: NDArray[np.int16], num_offers: int, tau: float
+    t: Tables, kind: int, pool: int, offers: NDArray[np.int16], i: int, num_offers: int, tau: float
 ) -> tuple[int, float]:
     """The offer that promises most, and its promise: own worth times the believed chance of acceptance."""
     count = t.num_partners[kind]
     belief = np.zeros(count)
     for n in range((num_offers + 1) % 2, num_offers, 2):
         for j in range(count):
-            belief[j] += t.log_likelihood[t.partners[kind, j], offers[n]]
+            belief[j] += t.log_likelihood[t.partners[kind, j], offers[i, n]]
     top = belief.max()
     total = 0.0
     for j in range(count):
@@ -186,9 +186,10 @@ def decide(
     pool: int,
     kind: int,
     offers: NDArray[np.int16],
+    i: int,
     num_offers: int,
     max_turns: int,
-    stream: NDArray[np.uint64],
+    streams: Streams,
 ) -> int:
     """The action of a scripted bot whose turn it is.
 
@@ -197,20 +198,21 @@ def decide(
         t: The tables.
         pool: Pool of the game.
         kind: The bot's type: the pool with its own values.
-        offers: Offers so far, shape ``(max_turns,)``; the bot made every second one.
+        offers: Offers so far of all games, shape ``(n, max_turns)``; the bot made every second one.
+        i: The game's row.
         num_offers: How many there are.
         max_turns: The game's limit.
-        stream: The game's random stream (advanced by ``random`` alone).
+        streams: Random streams of all games (advanced by ``random`` alone).
 
     Returns:
         A legal action: an offer, or AGREE.
     """
     if bot == RANDOM:
-        choice = below(stream, t.num_splits[pool] + (1 if num_offers > 0 else 0))
+        choice = below(streams, i, t.num_splits[pool] + (1 if num_offers > 0 else 0))
         return AGREE if choice == t.num_splits[pool] else int(t.splits[pool, choice])
     offered = -1
     if num_offers > 0:
-        offered = TOTAL_VALUE - t.worth[kind, offers[num_offers - 1]]
+        offered = TOTAL_VALUE - t.worth[kind, offers[i, num_offers - 1]]
     tau = num_offers / (max_turns - 1)
     if bot == SOFT:
         return AGREE if offered >= SOFT_FLOOR else int(t.ask[kind, SOFT_ASK])
@@ -218,14 +220,14 @@ def decide(
         level = TOTAL_VALUE - max(0, offered)
         return AGREE if offered >= level else int(t.ask[kind, level])
     if bot == RULE:
-        ask = _rule_ask(t, kind, pool, offers, num_offers)
+        ask = _rule_ask(t, kind, pool, offers, i, num_offers)
         if offered >= (RULE_TARGET if tau < 0.5 else RULE_FLOOR) or offered >= t.worth[kind, ask]:
             return AGREE
         return ask
     if bot == BAYESIAN:
         if num_offers == max_turns - 1:  # an offer made now could not be accepted any more
             return AGREE if offered >= BAYES_FLOOR else int(t.ask[kind, TOTAL_VALUE])
-        ask, promise = _bayesian_ask(t, kind, pool, offers, num_offers, tau)
+        ask, promise = _bayesian_ask(t, kind, pool, offers, i, num_offers, tau)
         return AGREE if offered >= max(promise, float(BAYES_FLOOR)) else int(ask)
     level = _decide_by_time(bot, tau)
     if offered >= level:
