@@ -62,9 +62,9 @@ def utility_points(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_references_of_the_published_sets(named_set: tuple[str, np.ndarray]) -> None:
     name, rows = named_set
     table = solution_table()
-    n, splits, most_splits, pareto, most_pareto, joint, product, joint_nash, max_min, worthless, unique = (
-        REFERENCES[name]
-    )
+    n, splits, most_splits, pareto, most_pareto, joint, product, joint_nash, max_min, worthless, unique = REFERENCES[
+        name
+    ]
     legal, utilities = table.legal[rows], table.utilities[rows].astype(int)
     efficient, best = utility_points(rows)
     at_nash = utilities[np.arange(len(rows)), table.nash[rows]]

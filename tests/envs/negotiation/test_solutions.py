@@ -46,9 +46,7 @@ def test_solutions_match_a_brute_force_search(scenario: Scenario) -> None:
     reachable = set(splits.values())
     efficient = sorted((p for p in reachable if not dominated(p, reachable)), reverse=True)
     assert [point.utilities for point in found.pareto] == efficient
-    assert all(
-        found.pareto[i].split == min(s for s in splits if splits[s] == p) for i, p in enumerate(efficient)
-    )
+    assert all(found.pareto[i].split == min(s for s in splits if splits[s] == p) for i, p in enumerate(efficient))
 
     def first_best(score):
         return max(splits, key=lambda split: (score(splits[split]), -split))
