@@ -1,9 +1,10 @@
 """Record games of OpenSpiel's `bargaining`, so that its rules are tested where OpenSpiel is not installed.
 
-Run `python tests/envs/negotiation/make_goldens.py` (needs open-spiel >= 1.6.13) to write `openspiel_traces.npz` beside
-this file. For each setting of the game (a row of `settings`: max_turns, discount, prob_end) it holds, named by the
-row's number: the instances, the moves (-1 after the end), whether chance ended the game after a move, the returns, and
-packed bits of both players' observations before every move and at the end and of the mover's legal actions.
+Run `python tests/envs/negotiation/make_goldens.py` (needs open-spiel >= 1.6.13) to write `openspiel_traces.npz`
+beside this file. For each setting of the game (a row of `settings`: max_turns, discount, prob_end) it holds, named
+by the row's number: the instances; the moves (-1 after the end); what chance did after each (0: there was no chance
+node, 1: the game went on, 2: it ended); the returns; and, as packed bits, both players' observations before every
+move and at the end, and the legal actions of the player to move.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def record(max_turns: int, discount: float, prob_end: float, rng: np.random.Gene
     trace = {
         "instances": np.zeros((GAMES, 3, 3), dtype=np.int8),
         "moves": np.full((GAMES, moments - 1), -1, dtype=np.int16),
-        "ended": np.zeros((GAMES, moments - 1), dtype=np.bool_),
+        "chance": np.zeros((GAMES, moments - 1), dtype=np.int8),
         "returns": np.zeros((GAMES, 2)),
         "observations": np.zeros((GAMES, moments, 2, size), dtype=np.uint8),
         "masks": np.zeros((GAMES, moments, NUM_ACTIONS), dtype=np.uint8),
@@ -53,8 +54,9 @@ def record(max_turns: int, discount: float, prob_end: float, rng: np.random.Gene
             trace["moves"][row, moment] = action
             state.apply_action(action)
             if state.is_chance_node():
-                trace["ended"][row, moment] = rng.random() < 0.15
-                state.apply_action(continues + int(trace["ended"][row, moment]))
+                ends = rng.random() < 0.15
+                trace["chance"][row, moment] = 2 if ends else 1
+                state.apply_action(continues + int(ends))
         trace["returns"][row] = state.returns()
     for name in ("observations", "masks"):
         trace[name] = np.packbits(trace[name], axis=-1)

@@ -265,7 +265,7 @@ def test_offers_are_numbered_as_openspiels() -> None:
 
 def recorded() -> list[tuple[tuple[float, ...], dict[str, np.ndarray]]]:
     """The recorded games: settings, and the arrays that `make_goldens.py` describes."""
-    names = ("instances", "moves", "ended", "returns", "observations", "masks")
+    names = ("instances", "moves", "chance", "returns", "observations", "masks")
     with np.load(Path(__file__).with_name("openspiel_traces.npz"), allow_pickle=False) as file:
         settings = [tuple(row) for row in file["settings"].tolist()]
         return [(setting, {name: file[f"{k}/{name}"] for name in names}) for k, setting in enumerate(settings)]
@@ -292,15 +292,16 @@ def test_recorded_games_are_reproduced(number: int) -> None:
                     np.testing.assert_array_equal(mask[0], masks[row, moment])
             if moment < len(moves):
                 assert ours.games["status"][row] == kernel.RUNNING
-                ended = bool(trace["ended"][row, moment])
-                ours.move(here, moves[moment : moment + 1], prob_end=float(ended))
+                went_on = trace["chance"][row, moment] == 1
+                certain_end = 1.0 if prob_end and not went_on else 0.0  # without a chance node, without effect
+                ours.move(here, moves[moment : moment + 1], certain_end)
         assert ours.games["status"][row] != kernel.RUNNING
     np.testing.assert_array_equal(ours.returns(), trace["returns"])
 
 
 def test_recorded_games_cover_every_way_to_end() -> None:
     agreed = sum(int((trace["moves"] == AGREE).sum()) for _, trace in recorded())
-    ended = sum(int(trace["ended"].sum()) for _, trace in recorded())
+    ended = sum(int((trace["chance"] == 2).sum()) for _, trace in recorded())
     games = sum(len(trace["moves"]) for _, trace in recorded())
     assert agreed > 30 and ended > 10 and games - agreed - ended > 30
 

@@ -79,8 +79,8 @@ class GameView:
     def shares(self, turn: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Books, hats and balls that an offer gives to the learner and to the opponent."""
         offer = self.offers[turn]
-        kept = tuple(OFFERS[offer].tolist())
         rest = tuple(OFFERS[complement(self.scenario.pool, offer)].tolist())
+        kept = tuple(OFFERS[offer].tolist())
         return (kept, rest) if self.proposer(turn) == 0 else (rest, kept)
 
     def values(self, side: int) -> tuple[int, int, int]:
