@@ -152,7 +152,7 @@ def describe_game(
         max_turns: Offers after which the game ends.
         discount: Factor on the points for every offer after the first.
         learner: The learner's name.
-        reveal: Whether to show what the items are worth to the opponent.
+        reveal: Whether to show what things are worth to the opponent; the points of a deal are always told.
 
     Returns:
         Several lines, without a newline at the end.
