@@ -16,7 +16,7 @@ change what they do.
 | ``conceder`` | the same, yielding early: exponent 5 |
 | ``tit_for_tat`` | concedes as many points as the other's last offer gives it |
 | ``rule`` | target 8, floor 4: first asks for all it values, then gives up, unit by unit, what it wants least beside what it thinks the other wants; accepts the target, then, from half time, the floor |
-| ``bayesian`` | weighs the other's possible values by its offers and asks for what promises most: own worth times the chance of acceptance; floor 3 |
+| ``bayesian`` | weighs the other's possible values by its offers and asks for what promises most over the turns that are left; accepts what is worth as much; floor 3 |
 | ``bluffer`` | asks for items worthless to it as if it wanted them, then trades them away for the rest; yields like boulware, to 4 |
 
 Sources: time-dependent and behaviour-dependent tactics after Faratin, Sierra and Jennings (1998), section 4; the rule bot
@@ -26,6 +26,7 @@ after the one He et al. (2018) ran against people on this game; feigned interest
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,10 +134,12 @@ def _offer_of(keep: NDArray[np.int64]) -> int:
 
 
 @kernel
-def _bayesian_ask(
-    t: Tables, kind: int, pool: int, offers: NDArray[np.int16], i: int, num_offers: int, tau: float
-) -> tuple[int, float]:
-    """The offer that promises most, and its promise: own worth times the believed chance of acceptance."""
+def _believed_worths(t: Tables, kind: int, pool: int, offers: NDArray[np.int16], i: int, num_offers: int) -> Any:
+    """For each split that the bot could ask for: how likely it leaves the other how many points.
+
+    Returns:
+        Probabilities, shape ``(splits, 11)``: from the other's possible types, weighed by its offers so far.
+    """
     count = t.num_partners[kind]
     belief = np.zeros(count)
     for n in range((num_offers + 1) % 2, num_offers, 2):
@@ -147,23 +150,43 @@ def _bayesian_ask(
     for j in range(count):
         belief[j] = math.exp(belief[j] - top)
         total += belief[j]
-    accepts = np.empty(TOTAL_VALUE + 1)
-    expected = aspiration(tau, TIME_FLOOR, 1.0)
-    for worth in range(TOTAL_VALUE + 1):
-        accepts[worth] = 1.0 / (1.0 + math.exp(expected - worth))
-    best, best_promise = t.ask[kind, TOTAL_VALUE], -1.0
+    worths = np.zeros((t.num_splits[pool], TOTAL_VALUE + 1))
     for s in range(t.num_splits[pool]):
-        offer = t.splits[pool, s]
-        own = t.worth[kind, offer]
-        if own < BAYES_FLOOR:
-            continue
-        chance = 0.0
         for j in range(count):
-            chance += belief[j] * accepts[TOTAL_VALUE - t.worth[t.partners[kind, j], offer]]
-        promise = own * chance / total
-        if promise > best_promise:
-            best, best_promise = offer, promise
-    return best, best_promise
+            left = TOTAL_VALUE - t.worth[t.partners[kind, j], t.splits[pool, s]]
+            worths[s, left] += belief[j] / total
+    return worths
+
+
+@kernel
+def _bayesian_ask(
+    t: Tables, kind: int, pool: int, offers: NDArray[np.int16], i: int, num_offers: int, max_turns: int
+) -> tuple[int, float]:
+    """The offer that promises most, and its promise.
+
+    Backward over the bot's remaining offers: an offer is worth its points times the believed chance that the other takes
+    it, plus, if not, what the next one promises. The other is believed to yield evenly to three, give or take a point.
+    """
+    worths = _believed_worths(t, kind, pool, offers, i, num_offers)
+    best, value = int(t.ask[kind, TOTAL_VALUE]), 0.0
+    last = max_turns - 2 - (max_turns - num_offers) % 2
+    accepts = np.empty(TOTAL_VALUE + 1)
+    for n in range(last, num_offers - 1, -2):
+        expected = aspiration((n + 1) / (max_turns - 1), TIME_FLOOR, 1.0)
+        for worth in range(TOTAL_VALUE + 1):
+            accepts[worth] = 1.0 / (1.0 + math.exp(expected - worth))
+        later, value = value, -1.0
+        for s in range(worths.shape[0]):
+            own = t.worth[kind, t.splits[pool, s]]
+            if own < BAYES_FLOOR:
+                continue
+            chance = 0.0
+            for worth in range(TOTAL_VALUE + 1):
+                chance += worths[s, worth] * accepts[worth]
+            promise = later + chance * (own - later)
+            if promise > value:
+                best, value = int(t.splits[pool, s]), promise
+    return best, value
 
 
 @kernel
@@ -227,7 +250,7 @@ def decide(
     if bot == BAYESIAN:
         if num_offers == max_turns - 1:  # an offer made now could not be accepted any more
             return AGREE if offered >= BAYES_FLOOR else int(t.ask[kind, TOTAL_VALUE])
-        ask, promise = _bayesian_ask(t, kind, pool, offers, i, num_offers, tau)
+        ask, promise = _bayesian_ask(t, kind, pool, offers, i, num_offers, max_turns)
         return AGREE if offered >= max(promise, float(BAYES_FLOOR)) else int(ask)
     level = _decide_by_time(bot, tau)
     if offered >= level:
