@@ -10,6 +10,7 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     print(f"{title}\n{'-' * len(title)}")
     for row in [header, *rows]:
-        cells = [cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        cells[0] = row[0].ljust(widths[0])
         print("  ".join(cells).rstrip())
     print()

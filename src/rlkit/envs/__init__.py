@@ -28,7 +28,7 @@ class EnvironmentSpec:
 ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     "rlkit/Negotiation-v0": EnvironmentSpec(
         entry_point="rlkit.envs.negotiation.env:NegotiationEnv",
-        vector_entry_point="rlkit.envs.negotiation.env:NegotiationVectorEnv",
+        vector_entry_point="rlkit.envs.negotiation.vector:NegotiationVectorEnv",
         evaluation="rlkit.envs.negotiation.evaluation:evaluate",
     ),
 }

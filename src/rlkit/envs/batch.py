@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy as copying
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -61,7 +61,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         render_mode: None or one of ``metadata["render_modes"]``.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 1}  # type: ignore[misc]
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         self.observation_space = batch_space(observation_space, self.num_envs)
         self.action_space = batch_space(action_space, self.num_envs)
         self.autoreset_mode = parse_autoreset_mode(autoreset_mode)
-        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self.max_episode_steps = max_episode_steps
         self.copy = copy
         self.render_mode = render_mode
@@ -125,14 +125,14 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         """What is said at every step, of the state in which the learner now is."""
         return {}
 
-    def reset(  # type: ignore[override]
+    def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin new episodes.
 
         Args:
-            seed: Seeds the random streams: an int for the whole batch, or one int for each row (row ``i`` is then what a
-                single environment with that seed is). None goes on with the present streams.
+            seed: Seeds the random streams: an int for the whole batch, or one int for each row (row ``i`` is then
+                what a single environment with that seed is). None goes on with the present streams.
             options: ``reset_mask`` (bool, ``(n,)``) begins new episodes in these rows alone; the rest is the task's.
 
         Returns:
@@ -273,7 +273,7 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         self._set_task_state(state["task"])
 
     def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
-        """The present observations and infos once more, as :meth:`reset` returned them; for use after a state was set."""
+        """The present observations and infos once more, as after a reset; for use after a state was set."""
         return self._returned(self._observations), self._step_info()
 
 
@@ -381,7 +381,8 @@ def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[An
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(
-            f"actions must be finite and from {space.low.min()} to {space.high.max()}, got {actions[row]} for environment {row}"
+            f"actions must be finite and from {space.low.min()} to {space.high.max()}, "
+            f"got {actions[row]} for environment {row}"
         )
     return actions.astype(space.dtype, copy=False)
 

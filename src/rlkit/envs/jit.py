@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -25,6 +25,6 @@ def kernel(function: F) -> F:
         The compiled function.
     """
     try:
-        return njit(cache=True, nogil=True)(function)
+        return cast(F, njit(cache=True, nogil=True)(function))
     except RuntimeError:  # "cannot cache function: no locator available for file"
-        return njit(nogil=True)(function)
+        return cast(F, njit(nogil=True)(function))

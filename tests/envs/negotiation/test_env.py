@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlkit.envs.negotiation.env import NegotiationEnv, NegotiationVectorEnv
+from rlkit.envs.negotiation.env import NegotiationEnv
 from rlkit.envs.negotiation.kernel import OUTCOMES
 from rlkit.envs.negotiation.opponents import OPPONENTS
 from rlkit.envs.negotiation.partners import Turns
 from rlkit.envs.negotiation.rules import AGREE, OFFERS, WALK_AWAY, offer_index
 from rlkit.envs.negotiation.scenarios import Scenario, universe
+from rlkit.envs.negotiation.vector import NegotiationVectorEnv
 
 SCENARIO = ((1, 2, 3), (8, 1, 0), (4, 0, 2))
 

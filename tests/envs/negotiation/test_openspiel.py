@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from rlkit.envs.negotiation import kernel
-from rlkit.envs.negotiation.env import NegotiationVectorEnv
 from rlkit.envs.negotiation.rules import AGREE, OFFERS, observation_size
 from rlkit.envs.negotiation.scenarios import Scenario, load_scenarios, scenario_index, universe
 from rlkit.envs.negotiation.tables import tables
+from rlkit.envs.negotiation.vector import NegotiationVectorEnv
 from rlkit.envs.streams import new_streams
 
 SETTINGS = list(itertools.product((2, 3, 10, 15), (1.0, 0.9), (0.0, 0.1)))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlkit.envs.negotiation.env import NegotiationVectorEnv
 from rlkit.envs.negotiation.opponents import OPPONENTS, acceptance_floor
 from rlkit.envs.negotiation.rules import AGREE, OFFERS
 from rlkit.envs.negotiation.scenarios import universe
+from rlkit.envs.negotiation.vector import NegotiationVectorEnv
 
 SCENARIO = ((2, 2, 1), (2, 3, 0), (1, 1, 6))  # the bot moves first below: (2, 3, 0) are its values
 STUBBORN = 0  # keep nothing: offers the bot everything; see `greedy`

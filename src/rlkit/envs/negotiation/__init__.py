@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rlkit.envs.negotiation.aec import aec_env as aec_env
     from rlkit.envs.negotiation.env import NegotiationEnv as NegotiationEnv
-    from rlkit.envs.negotiation.env import NegotiationVectorEnv as NegotiationVectorEnv
+    from rlkit.envs.negotiation.vector import NegotiationVectorEnv as NegotiationVectorEnv
 
-_LAZY = {"aec_env": "aec", "NegotiationEnv": "env", "NegotiationVectorEnv": "env"}
+_LAZY = {"aec_env": "aec", "NegotiationEnv": "env", "NegotiationVectorEnv": "vector"}
 
 
 def __getattr__(name: str) -> Any:

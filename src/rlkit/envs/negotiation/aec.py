@@ -16,11 +16,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rlkit.envs.negotiation import kernel
-from rlkit.envs.negotiation.env import _check, _scenario_number
+from rlkit.envs.negotiation.env import scenario_number
 from rlkit.envs.negotiation.render import describe_game, render_game
 from rlkit.envs.negotiation.rules import AGREE, DEFAULT_MAX_TURNS, observation_size
 from rlkit.envs.negotiation.scenarios import load_scenarios, universe
 from rlkit.envs.negotiation.tables import tables
+from rlkit.envs.negotiation.vector import check_rules
 from rlkit.envs.streams import new_streams
 
 try:
@@ -99,7 +100,7 @@ class NegotiationAEC(AECEnv[str, dict[str, NDArray[Any]], int]):
         super().__init__()
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'ansi', got {render_mode!r}")
-        _check(max_turns, discount, prob_end, seat=0, illegal="end")
+        check_rules(max_turns, discount, prob_end, seat=0, illegal="end")
         self._rules = kernel.Rules(int(max_turns), float(discount), float(prob_end), False)
         self.render_mode = render_mode
         self.possible_agents = list(AGENTS)
@@ -290,7 +291,7 @@ def _fixed_scenario(options: Mapping[str, Any]) -> int:
         if name != "scenario" and difflib.get_close_matches(str(name).lower(), ["scenario"]):
             raise ValueError(f"reset has no option {name!r}: did you mean 'scenario'?")
     wanted = options.get("scenario")
-    return -1 if wanted is None else _scenario_number(wanted)
+    return -1 if wanted is None else scenario_number(wanted)
 
 
 def _checked_action(action: Any) -> int:

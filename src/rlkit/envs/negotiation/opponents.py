@@ -2,8 +2,8 @@
 
 Each is a pure function of what its player has seen (the pool, its own values, the offers so far) and of the game's
 random stream; none knows the other's values. Time runs from 0 at the first offer to 1 at the last chance to accept:
-``tau = offers made / (max_turns - 1)``. *Aspiration* is the worth a bot holds out for; all accept an offer that is worth
-at least what they would ask for next, as ``AC_next`` (Baarslag et al. 2013). Discounting and random ends do not
+``tau = offers made / (max_turns - 1)``. *Aspiration* is the worth a bot holds out for; all accept an offer that is
+worth at least what they would ask for next, as ``AC_next`` (Baarslag et al. 2013). Discounting and random ends do not
 change what they do.
 
 | name | rule |
@@ -15,12 +15,18 @@ change what they do.
 | ``linear`` | the same, yielding evenly: exponent 1 |
 | ``conceder`` | the same, yielding early: exponent 5 |
 | ``tit_for_tat`` | concedes as many points as the other's last offer gives it |
-| ``rule`` | target 8, floor 4: first asks for all it values, then gives up, unit by unit, what it wants least beside what it thinks the other wants; accepts the target, then, from half time, the floor |
-| ``bayesian`` | weighs the other's possible values by its offers and asks for what promises most over the turns that are left; accepts what is worth as much; floor 3 |
-| ``bluffer`` | asks for items worthless to it as if it wanted them, then trades them away for the rest; yields like boulware, to 4 |
+| ``rule`` | target 8, floor 4: yields what it wants least beside what it thinks the other wants |
+| ``bayesian`` | weighs the other's possible values by its offers and plans the asks that promise most; floor 3 |
+| ``bluffer`` | feigns interest in what is worthless to it, then trades it away; yields like boulware, to 4 |
 
-Sources: time-dependent and behaviour-dependent tactics after Faratin, Sierra and Jennings (1998), section 4; the rule bot
-after the one He et al. (2018) ran against people on this game; feigned interest after Lewis et al. (2017), section 7.
+The rule bot asks for all it values, then for one unit less each turn, the one with the least own value less the other's
+(estimated from what the other's offers keep); it accepts the target and, from half time, the floor. The Bayesian one
+accepts what is worth as much as its plan promises. The bluffer keeps all worthless items in its first ask, then half
+as many each turn.
+
+Sources: time-dependent and behaviour-dependent tactics after Faratin, Sierra and Jennings (1998), section 4; the
+rule bot after the one He et al. (2018) ran against people on this game; feigned interest after Lewis et al.
+(2017), section 7.
 """
 
 from __future__ import annotations
@@ -164,8 +170,9 @@ def _bayesian_ask(
 ) -> tuple[int, float]:
     """The offer that promises most, and its promise.
 
-    Backward over the bot's remaining offers: an offer is worth its points times the believed chance that the other takes
-    it, plus, if not, what the next one promises. The other is believed to yield evenly to three, give or take a point.
+    Backward over the bot's remaining offers: an offer is worth its points times the believed chance that the other
+    takes it, plus, if not, what the next one promises. The other is believed to yield evenly to three, give or take
+    a point.
     """
     worths = _believed_worths(t, kind, pool, offers, i, num_offers)
     best, value = int(t.ask[kind, TOTAL_VALUE]), 0.0

@@ -67,8 +67,8 @@ def mixture(spec: OpponentSpec) -> Mixture:
     """The opponents that an ``opponent=`` argument stands for.
 
     Args:
-        spec: A scripted bot's name; the path of a run or of its ``policy/``; an object with ``act``; a mapping of names or
-            paths to weights; or a sequence of any of these with equal weights.
+        spec: A scripted bot's name; the path of a run or of its ``policy/``; an object with ``act``; a mapping
+            of names or paths to weights; or a sequence of any of these with equal weights.
 
     Raises:
         ValueError: If a name is unknown (the nearest is given), a weight is not a number >= 0, or none is left.
@@ -78,12 +78,15 @@ def mixture(spec: OpponentSpec) -> Mixture:
         array([0.75, 1.  ])
     """
     if isinstance(spec, Mapping):
-        entries = list(spec.items())
+        entries: list[tuple[Any, float]] = list(spec.items())
     elif isinstance(spec, Sequence) and not isinstance(spec, str):
         entries = [(entry, 1.0) for entry in spec]
     else:
         entries = [(spec, 1.0)]
-    names, weights, bots, external = [], [], [], []
+    names: list[str] = []
+    weights: list[float] = []
+    bots: list[int] = []
+    external: list[Opponent] = []
     for entry, weight in entries:
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
             raise ValueError(f"the weight of opponent {entry!r} must be a number >= 0, got {weight!r}")

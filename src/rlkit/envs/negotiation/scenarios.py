@@ -55,7 +55,7 @@ class Scenario:
         Raises:
             ScenarioError: Naming the rule that is broken.
         """
-        triples = []
+        triples: list[Triple] = []
         for name, numbers in (("pool", pool), ("first values", values0), ("second values", values1)):
             if len(numbers) != NUM_ITEMS or any(int(n) != n or n < 0 for n in numbers):
                 raise ScenarioError(f"{name} must be {NUM_ITEMS} whole numbers >= 0, got {tuple(numbers)}")
@@ -90,11 +90,11 @@ def universe() -> tuple[Scenario, ...]:
     """All 5,793 instances that obey the rules, in a fixed order (by pool, first values, second values)."""
     counts = range(1, POOL_MAX + 1)
     scenarios: list[Scenario] = []
-    for pool in itertools.product(counts, repeat=NUM_ITEMS):
+    for pool in itertools.product(counts, counts, counts):
         if not POOL_MIN <= sum(pool) <= POOL_MAX:
             continue
-        ranges = [range(TOTAL_VALUE // count + 1) for count in pool]
-        valuations = [v for v in itertools.product(*ranges) if _worth(pool, v) == TOTAL_VALUE]
+        books, hats, balls = (range(TOTAL_VALUE // count + 1) for count in pool)
+        valuations = [v for v in itertools.product(books, hats, balls) if _worth(pool, v) == TOTAL_VALUE]
         for first, second in itertools.product(valuations, repeat=2):
             pairs = list(zip(first, second, strict=True))
             if all(a or b for a, b in pairs) and any(a and b for a, b in pairs):

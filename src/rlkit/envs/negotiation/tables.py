@@ -30,7 +30,7 @@ MAX_PARTNERS = 26  # most valuations that a player may face
 BAYES_SHARPNESS = 0.6  # how strongly the Bayesian bot believes that offers follow worth, per point
 
 
-# One record of S scenarios, P pools and T types: a kernel takes it by reference, whatever its size, and knows its shapes.
+# One record of S scenarios, P pools and T types: a kernel takes it by reference and knows its shapes.
 TABLES = np.dtype(
     [
         ("pool", np.int16, (5793,)),  # (S,) pool of a scenario
@@ -67,7 +67,7 @@ def tables() -> NDArray[np.void]:
     counts = np.array(pools, dtype=np.int8)
     values = np.array([v for _, v in kinds], dtype=np.int8)
     type_pool = np.array([pool_id[pool] for pool, _ in kinds])
-    offer_legal = (OFFERS[None] <= counts[:, None]).all(-1)
+    offer_legal: NDArray[np.bool_] = np.all(OFFERS[None] <= counts[:, None], axis=-1)
     worth = np.where(offer_legal[type_pool], values.astype(np.int64) @ OFFERS.T.astype(np.int64), -1).astype(np.int8)
     legal = np.zeros((len(pools), WALK_AWAY + 1), dtype=np.bool_)
     legal[:, :NUM_OFFERS] = offer_legal
