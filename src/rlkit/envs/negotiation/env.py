@@ -52,8 +52,8 @@ class NegotiationEnv(SingleEnv):
     ## Starting state
 
     An instance drawn from ``scenarios``, a seat and an opponent. If the opponent sits in seat 0, its first offer is
-    made. ``reset(options={"scenario": (pool, first_values, second_values), "seat": 0, "opponent": 0})`` fixes any of these
-    (``scenario`` also as an index in ``scenarios.universe()``, ``opponent`` as an entry of the mixture).
+    made. ``reset(options={"scenario": (pool, first_values, second_values), "seat": 0, "opponent": 0})`` fixes any
+    of these (``scenario`` also as an index in ``scenarios.universe()``, ``opponent`` as an entry of the mixture).
 
     ## Episode end
 
