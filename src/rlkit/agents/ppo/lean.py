@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch as th
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.buffers import MaskableRolloutBuffer
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import explained_variance
 
 from rlkit.agents.ppo.loss import Coefficients, Losses, MaskedLoss, Minibatch
 from rlkit.agents.ppo.obstacle import find_obstacle, hidden_layers
+from rlkit.agents.ppo.policy import LeanMaskablePolicy
 from rlkit.agents.ppo.towers import FlatGradients, Tower
 
 
@@ -24,6 +26,11 @@ class LeanMaskablePPO(MaskablePPO):
     added: a model saved by one class continues in the other. Where the policy is anything but two plain towers
     (`obstacle.find_obstacle` says what is needed), `train` is sb3-contrib's.
     """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        **MaskablePPO.policy_aliases,
+        "MlpPolicy": LeanMaskablePolicy,
+    }
 
     def _setup_model(self) -> None:
         """Builds the model; Adam steps in one fused kernel unless ``optimizer_kwargs`` chose an implementation."""
@@ -138,12 +145,12 @@ class _Samples:
             environment, step = np.divmod(order, self._n_steps)
             order = step * self._n_envs + environment
         for index in th.from_numpy(order).split(self.rows):
-            old_values, old_log_probs, advantages, returns = (column[index] for column in self._columns)
+            old_values, old_log_probs, advantages, returns = (column.index_select(0, index) for column in self._columns)
             if normalize_advantage:
                 advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
             yield Minibatch(
                 observations=th.index_select(self._observations, 0, index, out=self._observation_rows[: len(index)]),
-                actions=self._actions[index],
+                actions=self._actions.index_select(0, index),
                 masks=th.index_select(self._masks, 0, index, out=self._mask_rows[: len(index)]),
                 old_values=old_values,
                 old_log_probs=old_log_probs,

@@ -65,6 +65,17 @@ class Losses:
     approx_kl: float
 
 
+def shift_logits(logits: th.Tensor, masks_less_one: th.Tensor) -> th.Tensor:
+    """Shifts ``logits`` (n, n_actions) in place: each row's largest legal one to 0, illegal ones far below.
+
+    Args:
+        logits: Unmasked logits.
+        masks_less_one: 0 where legal, else -1.
+    """
+    logits.add_(masks_less_one, alpha=ILLEGAL)
+    return logits.sub_(logits.amax(1, keepdim=True))
+
+
 class MaskedLoss:
     """Losses and gradients of minibatches of at most ``rows`` rows; the buffers are reused by every call."""
 
@@ -120,8 +131,7 @@ class MaskedLoss:
         """
         rows = len(logits)
         p, scratch = self._probabilities[:rows], self._scratch[:rows]
-        logits.add_(th.sub(batch.masks, 1, out=scratch), alpha=ILLEGAL)
-        logits.sub_(logits.amax(1, keepdim=True))
+        shift_logits(logits, th.sub(batch.masks, 1, out=scratch))
         chosen = logits.gather(1, batch.actions)
         logits.clamp_(min=LOWEST)
         th.exp(logits, out=p).mul_(batch.masks)

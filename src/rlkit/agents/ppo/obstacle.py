@@ -14,6 +14,8 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
 
+from rlkit.agents.ppo.policy import LeanMaskablePolicy
+
 ACTIVATIONS = (nn.Tanh, nn.ReLU)
 OPTIMIZERS = (th.optim.Adam, th.optim.AdamW)  # they need gradients only: no closure, no sparse or absent gradients
 
@@ -38,8 +40,9 @@ def find_obstacle(algorithm: MaskablePPO) -> str | None:
         return f"the action space is {type(action_space).__name__}"
     if th.device(algorithm.device).type != "cpu":
         return f"the device is {algorithm.device}"
+    if type(policy) not in (MaskableActorCriticPolicy, LeanMaskablePolicy):
+        return f"the policy is {type(policy).__name__}"
     parts = (
-        (policy, MaskableActorCriticPolicy, "policy"),
         (policy.features_extractor, FlattenExtractor, "features extractor"),
         (policy.pi_features_extractor, FlattenExtractor, "policy's features extractor"),
         (policy.vf_features_extractor, FlattenExtractor, "value's features extractor"),
