@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from numba import njit
 
-from rlkit.envs.streams import below, new_streams, next_bits, uniform
+from rlkit.envs.streams import below, exponential, new_streams, next_bits, normal, uniform
 
 
 def test_reference_values_of_xoshiro() -> None:
@@ -42,3 +45,39 @@ def test_no_seed_means_new_entropy() -> None:
 def test_wrong_number_of_seeds() -> None:
     with pytest.raises(ValueError, match="2 seeds for 3"):
         new_streams([1, 2], 3)
+
+
+@njit
+def _draw_normals(streams, count):  # type: ignore[no-untyped-def]
+    draws = np.empty(count)
+    for j in range(count):
+        draws[j] = normal(streams, 0)
+    return draws
+
+
+def test_normal_numbers_follow_the_normal_law_everywhere() -> None:
+    """The empirical distribution is within its error of the exact one in the body, at layer edges and in the tails."""
+    count = 4_000_000
+    draws = _draw_normals(new_streams(5, 1), count)
+    for level in (*np.linspace(-4, 4, 161), 3.6541528853610088, -3.6541528853610088):
+        exact = 0.5 * math.erfc(-level / math.sqrt(2))
+        error = abs((draws <= level).mean() - exact)
+        assert error < 5 * math.sqrt(exact * (1 - exact) / count), level
+    for power, moment in ((1, 0), (2, 1), (3, 0), (4, 3), (6, 15)):
+        spread = math.sqrt(math.prod(range(1, 2 * power, 2)) / count)
+        assert abs((draws**power).mean() - moment) < 5 * spread
+    assert 4.5 < np.abs(draws).max() < 7
+
+
+def test_normal_numbers_are_independent_of_each_other() -> None:
+    draws = _draw_normals(new_streams(6, 1), 1_000_000)
+    for lag in (1, 2, 3):
+        for values in (draws, draws**2):
+            assert abs(np.corrcoef(values[lag:], values[:-lag])[0, 1]) < 5e-3
+
+
+def test_waiting_times_have_the_stated_mean() -> None:
+    streams = new_streams(7, 1)
+    times = np.array([exponential(streams, 0, 2.5) for _ in range(20_000)])
+    assert times.min() >= 0 and abs(times.mean() - 2.5) < 5 * 2.5 / math.sqrt(times.size)
+    assert exponential(streams, 0, math.inf) == math.inf
