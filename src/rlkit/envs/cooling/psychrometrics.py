@@ -1,0 +1,275 @@
+"""Moist air after ASHRAE Handbook of Fundamentals 2017, chapter 1, in SI units.
+
+Every relation stands once, as a scalar kernel that other kernels call (``saturation_pressure``, ``wet_bulb``, ...), and
+a second time as a function over arrays that broadcasts (``saturation_pressure_pa``, ``wet_bulb_c``, ...: the same
+name with its unit). Humidity ratios are kg of water per kg of dry air, enthalpies J per kg of dry air. Wet bulb is
+solved at the site's pressure to round-off; explicit fits such as Stull's (2011) are off by up to 0.7 K.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rlkit.envs.jit import kernel
+
+KELVIN = 273.15
+TRIPLE_POINT_C = 0.01
+MASS_RATIO = 0.621945  # molar mass of water over that of dry air, ASHRAE eq. 20
+GAS_CONSTANT_DRY_AIR = 287.042  # J/(kg K), ASHRAE eq. 1
+CP_DRY_AIR = 1006.0  # J/(kg K), ASHRAE eq. 30
+CP_VAPOUR = 1860.0  # J/(kg K), ASHRAE eq. 30
+LATENT_HEAT_0C = 2501e3  # J/kg, ASHRAE eq. 30
+LATENT_HEAT_ICE = 2830e3  # J/kg, ASHRAE eq. 35
+
+_MAX_ITERATIONS = 60
+_WET_BULB_TOLERANCE_K = 1e-9
+_DEW_POINT_TOLERANCE_K = 1e-5  # of the last step; the error after it is the square of that
+_LOWEST_C = -100.0  # the fits end there
+_LOWEST_PA = 1.405e-3  # saturation pressure at -100 C
+
+
+@kernel
+def log_saturation_pressure(t_c: float) -> float:
+    """Logarithm of the pressure of saturated vapour in Pa: Hyland and Wexler 1983, ASHRAE eq. 5 and 6."""
+    t = t_c + KELVIN
+    if t_c <= TRIPLE_POINT_C:
+        return (
+            -5.6745359e3 / t
+            + 6.3925247
+            + t * (-9.677843e-3 + t * (6.2215701e-7 + t * (2.0747825e-9 + t * -9.484024e-13)))
+            + 4.1635019 * math.log(t)
+        )
+    return (
+        -5.8002206e3 / t
+        + 1.3914993
+        + t * (-4.8640239e-2 + t * (4.1764768e-5 + t * -1.4452093e-8))
+        + 6.5459673 * math.log(t)
+    )
+
+
+@kernel
+def saturation_pressure(t_c: float) -> float:
+    """Pressure of saturated vapour in Pa over ice (-100 to 0.01 C) or water (to 200 C)."""
+    return math.exp(log_saturation_pressure(t_c))
+
+
+@kernel
+def log_saturation_slope(t_c: float) -> float:
+    """Derivative of the logarithm of the saturation pressure, in 1/K."""
+    t = t_c + KELVIN
+    if t_c <= TRIPLE_POINT_C:
+        return (
+            5.6745359e3 / (t * t)
+            - 9.677843e-3
+            + t * (2.0 * 6.2215701e-7 + t * (3.0 * 2.0747825e-9 + t * 4.0 * -9.484024e-13))
+            + 4.1635019 / t
+        )
+    return 5.8002206e3 / (t * t) - 4.8640239e-2 + t * (2.0 * 4.1764768e-5 + t * 3.0 * -1.4452093e-8) + 6.5459673 / t
+
+
+@kernel
+def saturated_humidity_ratio(t_c: float, pressure_pa: float) -> float:
+    """Humidity ratio of saturated air, ASHRAE eq. 21."""
+    p = saturation_pressure(t_c)
+    return MASS_RATIO * p / (pressure_pa - p)
+
+
+@kernel
+def enthalpy(t_c: float, humidity_ratio: float) -> float:
+    """Enthalpy of moist air in J/kg, ASHRAE eq. 30."""
+    return CP_DRY_AIR * t_c + humidity_ratio * (LATENT_HEAT_0C + CP_VAPOUR * t_c)
+
+
+@kernel
+def humidity_ratio_at_wet_bulb(dry_bulb_c: float, wet_bulb_c: float, pressure_pa: float) -> float:
+    """Humidity ratio from the wet bulb, ASHRAE eq. 33 (above freezing) and 35 (below)."""
+    saturated = saturated_humidity_ratio(wet_bulb_c, pressure_pa)
+    if wet_bulb_c >= 0.0:
+        return ((2501.0 - 2.326 * wet_bulb_c) * saturated - 1.006 * (dry_bulb_c - wet_bulb_c)) / (
+            2501.0 + 1.86 * dry_bulb_c - 4.186 * wet_bulb_c
+        )
+    return ((2830.0 - 0.24 * wet_bulb_c) * saturated - 1.006 * (dry_bulb_c - wet_bulb_c)) / (
+        2830.0 + 1.86 * dry_bulb_c - 2.1 * wet_bulb_c
+    )
+
+
+@kernel
+def humidity_ratio_at_relative_humidity(dry_bulb_c: float, relative_humidity: float, pressure_pa: float) -> float:
+    """Humidity ratio from relative humidity (0 to 1), ASHRAE eq. 22."""
+    p = relative_humidity * saturation_pressure(dry_bulb_c)
+    return MASS_RATIO * p / (pressure_pa - p)
+
+
+@kernel
+def vapour_pressure(humidity_ratio: float, pressure_pa: float) -> float:
+    """Partial pressure of water vapour in Pa, ASHRAE eq. 20 solved for it."""
+    return pressure_pa * humidity_ratio / (MASS_RATIO + humidity_ratio)
+
+
+@kernel
+def relative_humidity_of(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
+    """Relative humidity, 0 to 1 (above 1 where the air is supersaturated)."""
+    return vapour_pressure(humidity_ratio, pressure_pa) / saturation_pressure(dry_bulb_c)
+
+
+@kernel
+def density(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
+    """Moist air's mass (dry air and vapour) in kg a cubic metre, ASHRAE eq. 26."""
+    volume = GAS_CONSTANT_DRY_AIR * (dry_bulb_c + KELVIN) * (1.0 + humidity_ratio / MASS_RATIO) / pressure_pa
+    return (1.0 + humidity_ratio) / volume
+
+
+@kernel
+def dew_point_near(humidity_ratio: float, pressure_pa: float, guess_c: float) -> float:
+    """Dew (or frost) point in C by Newton's method on the logarithm of the saturation pressure, from a guess.
+
+    The logarithm is close to a line in -1/T, so from 30 K away four rounds reach round-off, from 1 K two. -100 C
+    where the air is dry.
+    """
+    p = vapour_pressure(humidity_ratio, pressure_pa)
+    if p < _LOWEST_PA:
+        return _LOWEST_C
+    target = math.log(p)
+    t = guess_c
+    for _ in range(_MAX_ITERATIONS):
+        step = (target - log_saturation_pressure(t)) / log_saturation_slope(t)
+        t = min(max(t + step, _LOWEST_C), 200.0)
+        if abs(step) < _DEW_POINT_TOLERANCE_K:
+            break
+    return t
+
+
+@kernel
+def dew_point(humidity_ratio: float, pressure_pa: float) -> float:
+    """Dew (or frost) point in C."""
+    return dew_point_near(humidity_ratio, pressure_pa, 10.0)
+
+
+@kernel
+def wet_bulb(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
+    """Thermodynamic wet bulb in C: Newton's method, kept inside a bracket that halves where it would leave.
+
+    ASHRAE's equations for ice and for water overlap at 0 C: some humidity ratios have a solution on either side. The
+    one with water is taken wherever there is one.
+    """
+    if humidity_ratio >= saturated_humidity_ratio(dry_bulb_c, pressure_pa):
+        return dry_bulb_c
+    low, high = max(dry_bulb_c - 70.0, _LOWEST_C), dry_bulb_c
+    if dry_bulb_c > 0.0:
+        if humidity_ratio >= humidity_ratio_at_wet_bulb(dry_bulb_c, 0.0, pressure_pa):
+            low = 0.0
+        else:
+            high = -1e-12
+    t = dry_bulb_c - 0.3 * max(dry_bulb_c - dew_point(humidity_ratio, pressure_pa), 0.0)
+    t = min(max(t, low), high)
+    for _ in range(_MAX_ITERATIONS):
+        excess = humidity_ratio_at_wet_bulb(dry_bulb_c, t, pressure_pa) - humidity_ratio
+        if excess > 0.0:
+            high = t
+        else:
+            low = t
+        p = saturation_pressure(t)
+        saturated = MASS_RATIO * p / (pressure_pa - p)
+        slope = saturated * log_saturation_slope(t) * pressure_pa / (pressure_pa - p) + 1.006 / 2501.0
+        following = t - excess / slope
+        if following <= low or following >= high:
+            following = 0.5 * (low + high)
+        moved = abs(following - t)
+        t = following
+        if moved < _WET_BULB_TOLERANCE_K or high - low < _WET_BULB_TOLERANCE_K:
+            break
+    return t
+
+
+@kernel
+def _map1(function, a, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        out[i] = function(a[i])
+
+
+@kernel
+def _map2(function, a, b, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        out[i] = function(a[i], b[i])
+
+
+@kernel
+def _map3(function, a, b, c, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        out[i] = function(a[i], b[i], c[i])
+
+
+_LOOPS: dict[int, Callable[..., Any]] = {1: _map1, 2: _map2, 3: _map3}
+
+
+def _mapped(function: Callable[..., float], *arguments: ArrayLike) -> NDArray[np.float64]:
+    """Broadcast a scalar kernel over arrays; shape of the result as NumPy would have it."""
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in arguments))
+    out = np.empty(arrays[0].shape)
+    _LOOPS[len(arrays)](function, *(np.ascontiguousarray(a).reshape(-1) for a in arrays), out.reshape(-1))
+    return out
+
+
+def saturation_pressure_pa(t_c: ArrayLike) -> NDArray[np.float64]:
+    """Pressure of saturated vapour in Pa at temperatures in C.
+
+    Example:
+        >>> float(saturation_pressure_pa(20.0).round(1))
+        2338.8
+    """
+    return _mapped(saturation_pressure, t_c)
+
+
+def enthalpy_j_kg(dry_bulb_c: ArrayLike, humidity_ratio: ArrayLike) -> NDArray[np.float64]:
+    """Enthalpy of moist air in J per kg of dry air."""
+    return _mapped(enthalpy, dry_bulb_c, humidity_ratio)
+
+
+def density_kg_m3(dry_bulb_c: ArrayLike, humidity_ratio: ArrayLike, pressure_pa: ArrayLike) -> NDArray[np.float64]:
+    """Density of moist air in kg a cubic metre."""
+    return _mapped(density, dry_bulb_c, humidity_ratio, pressure_pa)
+
+
+def humidity_ratio_from_wet_bulb(
+    dry_bulb_c: ArrayLike, wet_bulb_c: ArrayLike, pressure_pa: ArrayLike
+) -> NDArray[np.float64]:
+    """Humidity ratio from dry and wet bulb."""
+    return _mapped(humidity_ratio_at_wet_bulb, dry_bulb_c, wet_bulb_c, pressure_pa)
+
+
+def humidity_ratio_from_dew_point(dew_point_c: ArrayLike, pressure_pa: ArrayLike) -> NDArray[np.float64]:
+    """Humidity ratio from the dew point."""
+    return _mapped(saturated_humidity_ratio, dew_point_c, pressure_pa)
+
+
+def humidity_ratio_from_relative_humidity(
+    dry_bulb_c: ArrayLike, relative_humidity: ArrayLike, pressure_pa: ArrayLike
+) -> NDArray[np.float64]:
+    """Humidity ratio from dry bulb and relative humidity (0 to 1)."""
+    return _mapped(humidity_ratio_at_relative_humidity, dry_bulb_c, relative_humidity, pressure_pa)
+
+
+def relative_humidity(dry_bulb_c: ArrayLike, humidity_ratio: ArrayLike, pressure_pa: ArrayLike) -> NDArray[np.float64]:
+    """Relative humidity, 0 to 1."""
+    return _mapped(relative_humidity_of, dry_bulb_c, humidity_ratio, pressure_pa)
+
+
+def dew_point_c(humidity_ratio: ArrayLike, pressure_pa: ArrayLike) -> NDArray[np.float64]:
+    """Dew point in C."""
+    return _mapped(dew_point, humidity_ratio, pressure_pa)
+
+
+def wet_bulb_c(dry_bulb_c: ArrayLike, humidity_ratio: ArrayLike, pressure_pa: ArrayLike) -> NDArray[np.float64]:
+    """Wet bulb in C.
+
+    Example:
+        >>> w = humidity_ratio_from_relative_humidity(30.0, 0.5, 101325.0)
+        >>> float(wet_bulb_c(30.0, w, 101325.0).round(2))
+        22.02
+    """
+    return _mapped(wet_bulb, dry_bulb_c, humidity_ratio, pressure_pa)
