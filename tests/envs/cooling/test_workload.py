@@ -109,6 +109,7 @@ def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, lines: list[str], com
     assert str(path) in str(told.value)
 
 
+@pytest.mark.filterwarnings("ignore:.*_text is deprecated")  # the package's own way of reading its files
 @pytest.mark.parametrize(("name", "days"), [("alibaba", 7), ("google", 28), ("azure", 30)])
 def test_real_traces_are_the_packages(name: str, days: int) -> None:
     if importlib.util.find_spec(traces.PACKAGE) is None:

@@ -1,8 +1,8 @@
 """Workload: how busy the servers are, as a table in time, and the noise that an environment adds to it.
 
 A table is regular in time and wraps around; row ``k`` holds at ``k * step_s`` seconds, where time 0 is a Monday's
-midnight for the built-in shape, and midnight of the first day for a file. Utilisation is a share from 0 to 1 of what the
-servers of a zone can do.
+midnight for the built-in shape, and midnight of the first day for a file. Utilisation is a share, from 0 to 1, of what
+the servers of a zone can do.
 """
 
 from __future__ import annotations
