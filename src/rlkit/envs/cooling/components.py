@@ -1,0 +1,332 @@
+"""The plant's components as scalar kernels: servers, fans, coils, chillers, cooling towers, heat exchangers.
+
+Each takes a record (:mod:`rlkit.envs.cooling.packing`) and plain numbers in SI units (W, K, kg/s, Pa; temperatures
+in C), keeps no state and raises nothing. Curves are the published ones, clipped to their published range.
+
+Sources: EnergyPlus Engineering Reference 25.2 ("EIR chiller", "Variable Speed Cooling Tower, Merkel"); Incropera,
+Fundamentals of Heat and Mass Transfer, eq. 11.30 (counterflow) and 11.32 (cross-flow, both fluids unmixed); Wetter
+1999 (LBNL-42355) for the coil's film coefficients.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rlkit.envs.cooling.psychrometrics import (
+    CP_DRY_AIR,
+    CP_VAPOUR,
+    LATENT_HEAT_0C,
+    MASS_RATIO,
+    log_saturation_slope,
+    saturation_pressure,
+)
+from rlkit.envs.jit import kernel
+
+CP_WATER = 4183.0  # J/(kg K), water between 10 and 35 C: 4178 to 4192 (IAPWS)
+CP_AIR = 1015.0  # J per kg of moist air and K, at a humidity ratio of 0.005
+
+_TOWER_TOLERANCE_K = 1e-4  # of the leaving air's wet bulb; the secant's error after it is far smaller
+_TOWER_ITERATIONS = 30
+_LEAST_FLOW = 1e-6  # below this share of the design flow there is no exchange
+
+
+@kernel
+def cubic(c, x):  # type: ignore[no-untyped-def]
+    """Cubic polynomial with coefficients ``c[0..3]``, lowest first."""
+    return c[0] + x * (c[1] + x * (c[2] + x * c[3]))
+
+
+@kernel
+def biquadratic(c, x, y):  # type: ignore[no-untyped-def]
+    """EnergyPlus' Curve:Biquadratic, ``c0 + c1 x + c2 x^2 + c3 y + c4 y^2 + c5 x y``."""
+    return c[0] + x * (c[1] + c[2] * x) + y * (c[3] + c[4] * y + c[5] * x)
+
+
+@kernel
+def clip(x, low, high):  # type: ignore[no-untyped-def]
+    """A number brought into a range."""
+    return min(max(x, low), high)
+
+
+@kernel
+def drive_power(curve, floor, design_w, speed):  # type: ignore[no-untyped-def]
+    """Electric power in W of a fan or pump at a share of its design flow: a published part-load curve.
+
+    Args:
+        curve: Coefficients of the share of design power as a cubic in the share of flow.
+        floor: Least share of power while it turns.
+        design_w: Power at design flow.
+        speed: Share of design flow, 0 (off) to 1.
+    """
+    if speed <= _LEAST_FLOW:
+        return 0.0
+    return design_w * max(cubic(curve, speed), floor)
+
+
+@kernel
+def cpu_power(it, peak_w, utilisation, inlet_c):  # type: ignore[no-untyped-def]
+    """Power in W of processors, memory and disks: idle share, a line in utilisation, leakage with temperature.
+
+    The linear form is EnergyPlus' ElectricEquipment:ITE:AirCooled (constant, per utilisation, per K); leakage above
+    a reference inlet temperature multiplies it.
+    """
+    c = it.cpu_curve
+    share = max(c[0] + c[1] * utilisation + c[2] * inlet_c, 0.0)
+    return peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
+
+
+@kernel
+def server_airflow(it, utilisation, inlet_c):  # type: ignore[no-untyped-def]
+    """Share of the design flow that the servers' own fans draw: flat in temperature up to a knee, then rising."""
+    c = it.airflow_curve
+    share = c[0] + c[1] * utilisation + c[2] * inlet_c
+    share *= 1.0 + it.airflow_rise_per_k * max(inlet_c - it.airflow_rise_from_c, 0.0)
+    return clip(share, it.airflow_min, it.airflow_max)
+
+
+@kernel
+def crossflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def]
+    """Effectiveness of a cross-flow exchanger with both fluids unmixed, Incropera eq. 11.32."""
+    root = ntu**0.22
+    if capacity_ratio < 1e-6:
+        return -math.expm1(-ntu)
+    return -math.expm1(root / capacity_ratio * math.expm1(-capacity_ratio * ntu / root))
+
+
+@kernel
+def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def]
+    """Effectiveness of a counterflow exchanger, Incropera eq. 11.29."""
+    if capacity_ratio > 0.995:
+        return ntu / (1.0 + ntu)
+    decay = math.exp(-ntu * (1.0 - capacity_ratio))
+    return (1.0 - decay) / (1.0 - capacity_ratio * decay)
+
+
+@kernel
+def coil_conductance(coil, airflow, water_flow):  # type: ignore[no-untyped-def]
+    """Heat in W that a dry chilled-water coil moves for each K between entering air and entering water.
+
+    Film coefficients scale with flow: hA = hA0 (m/m0)^n, n = 0.8 in air and 0.85 in water.
+
+    Args:
+        coil: The zone's record.
+        airflow: Share of design airflow.
+        water_flow: Share of design water flow.
+    """
+    if airflow <= _LEAST_FLOW or water_flow <= _LEAST_FLOW:
+        return 0.0
+    film_air = coil.film_air_w_k * airflow**coil.film_air_exponent
+    film_water = coil.film_water_w_k * water_flow**coil.film_water_exponent
+    air, water = airflow * coil.air_w_k, water_flow * coil.water_w_k
+    least, most = min(air, water), max(air, water)
+    ntu = film_air * film_water / ((film_air + film_water) * least)
+    return least * crossflow_effectiveness(ntu, least / most)
+
+
+@kernel
+def coil_water_flow(coil, airflow, conductance, most, guess):  # type: ignore[no-untyped-def]
+    """Share of design water flow at which a coil has a conductance: secant steps inside a bracket, from a guess.
+
+    Args:
+        coil: The zone's record.
+        airflow: Share of design airflow.
+        conductance: Asked for, W/K.
+        most: Largest share of water flow there is.
+        guess: A share to start from.
+    """
+    if conductance <= 0.0 or most <= _LEAST_FLOW:
+        return 0.0
+    tolerance = 1e-4 * conductance
+    low, high = 0.0, most
+    x = clip(guess, 0.02 * most, most)
+    last_x, last_error = 0.0, -conductance
+    for _ in range(40):
+        error = coil_conductance(coil, airflow, x) - conductance
+        if abs(error) < tolerance:
+            return x
+        if error < 0.0:
+            if x >= most:
+                return most
+            low = x
+        else:
+            high = x
+        following = x - error * (x - last_x) / (error - last_error) if error != last_error else 0.5 * (low + high)
+        last_x, last_error = x, error
+        if following <= low or following >= high:
+            following = high if high == most and following >= most else 0.5 * (low + high)
+        x = following
+    return x
+
+
+@kernel
+def exchanger_conductance(design_ntu, hot_design, cold_design, hot, cold):  # type: ignore[no-untyped-def]
+    """W per K of entering temperature difference of a counterflow plate exchanger between two water streams.
+
+    Film coefficients scale with flow to the power 0.8 (Dittus-Boelter) on either side, equal at design.
+
+    Args:
+        design_ntu: Transfer units at design.
+        hot_design: Heat capacity flow of one stream at design, W/K.
+        cold_design: Of the other.
+        hot: Heat capacity flow now, W/K.
+        cold: Of the other.
+    """
+    if hot <= _LEAST_FLOW * hot_design or cold <= _LEAST_FLOW * cold_design:
+        return 0.0
+    ua = design_ntu * min(hot_design, cold_design)
+    ua *= 2.0 / ((hot / hot_design) ** -0.8 + (cold / cold_design) ** -0.8)
+    least, most = min(hot, cold), max(hot, cold)
+    return least * counterflow_effectiveness(ua / least, least / most)
+
+
+@kernel
+def chiller_capacity(chiller, leaving_c, entering_c):  # type: ignore[no-untyped-def]
+    """Full-load capacity in W of one chiller, EnergyPlus' Chiller:Electric:EIR, its curve clipped to its range.
+
+    Args:
+        chiller: The plant's record.
+        leaving_c: Leaving chilled water.
+        entering_c: Entering condenser water (outdoor air for an air-cooled machine).
+    """
+    x = clip(leaving_c, chiller.leaving_min_c, chiller.leaving_max_c)
+    y = clip(entering_c, chiller.entering_min_c, chiller.entering_max_c)
+    return chiller.chiller_capacity_w * biquadratic(chiller.capacity_curve, x, y)
+
+
+@kernel
+def chiller_power(chiller, capacity_w, load_w, leaving_c, entering_c):  # type: ignore[no-untyped-def]
+    """Compressor power in W of one chiller that carries a load, EnergyPlus' Chiller:Electric:EIR.
+
+    Below its least part load the machine cycles, and its power falls in proportion.
+
+    Args:
+        chiller: The plant's record.
+        capacity_w: From :func:`chiller_capacity` at the same temperatures.
+        load_w: Heat taken out of the chilled water, at most ``part_load_max`` of the capacity.
+        leaving_c: Leaving chilled water.
+        entering_c: Entering condenser water.
+    """
+    if load_w <= 0.0:
+        return 0.0
+    x = clip(leaving_c, chiller.leaving_min_c, chiller.leaving_max_c)
+    y = clip(entering_c, chiller.entering_min_c, chiller.entering_max_c)
+    part_load = load_w / capacity_w
+    cycling = min(1.0, part_load / chiller.part_load_min)
+    part_load = max(part_load, chiller.unloading_min)
+    z = clip(part_load, chiller.part_load_curve_min, chiller.part_load_curve_max)
+    return (
+        capacity_w
+        / chiller.chiller_cop
+        * biquadratic(chiller.input_curve, x, y)
+        * cubic(chiller.part_load_curve, z)
+        * cycling
+    )
+
+
+@kernel
+def tower_conductance(tower, air_ratio, water_ratio, wet_bulb_c):  # type: ignore[no-untyped-def]
+    """UA in W/K of one cell with its fan on: EnergyPlus' Merkel tower, three multiplied curves of the design UA."""
+    a, w, d = tower.ua_air_curve, tower.ua_water_curve, tower.ua_wet_bulb_curve
+    air = clip(air_ratio, tower.air_ratio_min, 1.0)
+    water = clip(water_ratio, tower.water_ratio_curve_min, tower.water_ratio_curve_max)
+    cold = clip(tower.tower_wet_bulb_c - wet_bulb_c, tower.wet_bulb_difference_min, tower.wet_bulb_difference_max)
+    return (
+        tower.tower_ua_w_k
+        * (a[0] + air * (a[1] + air * a[2]))
+        * (w[0] + water * (w[1] + water * w[2]))
+        * (d[0] + cold * (d[1] + cold * d[2]))
+    )
+
+
+@kernel
+def saturated_enthalpy(t_c, pressure_pa):  # type: ignore[no-untyped-def]
+    """Enthalpy of saturated air in J/kg and its slope in J/(kg K)."""
+    p = saturation_pressure(t_c)
+    w = MASS_RATIO * p / (pressure_pa - p)
+    slope = w * log_saturation_slope(t_c) * pressure_pa / (pressure_pa - p)
+    latent = LATENT_HEAT_0C + CP_VAPOUR * t_c
+    return CP_DRY_AIR * t_c + w * latent, CP_DRY_AIR + w * CP_VAPOUR + slope * latent
+
+
+@kernel
+def merkel_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, h_out, wet_bulb_in_c, wet_bulb_out_c, water_in_c):  # type: ignore[no-untyped-def]
+    """Heat in W that Merkel's effectiveness-NTU tower gives off, if its air left at a given wet bulb.
+
+    Returns:
+        Heat in W, and the heat capacity flow of the air per K of wet bulb.
+    """
+    cp_wet = (h_out - h_in) / (wet_bulb_out_c - wet_bulb_in_c)
+    air_w_k = air_kg_s * cp_wet
+    least, most = min(air_w_k, water_w_k), max(air_w_k, water_w_k)
+    effectiveness = counterflow_effectiveness(ua * cp_wet / cp_moist / least, least / most)
+    return effectiveness * least * (water_in_c - wet_bulb_in_c), air_w_k
+
+
+@kernel
+def tower_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, wet_bulb_c, water_in_c, pressure_pa, guess_k):  # type: ignore[no-untyped-def]
+    """Heat given off by one cell: Merkel 1925 as in EnergyPlus, the leaving air's wet bulb found by secant steps.
+
+    Args:
+        air_kg_s: Airflow.
+        water_w_k: Heat capacity flow of the water.
+        ua: From :func:`tower_conductance`, or the one in free convection.
+        cp_moist: Specific heat of the entering air, J/(kg K).
+        h_in: Enthalpy of saturated air at the entering wet bulb, J/kg.
+        wet_bulb_c: Of the entering air.
+        water_in_c: Entering water.
+        pressure_pa: Of the site.
+        guess_k: Rise of the wet bulb to start from.
+
+    Returns:
+        Heat in W (0 where the water is not warmer than the wet bulb), and the rise of the wet bulb in K.
+    """
+    span = water_in_c - wet_bulb_c
+    if span <= 1e-3 or air_kg_s <= 0.0 or water_w_k <= 0.0:
+        return 0.0, max(guess_k, 0.1)
+    rise = clip(guess_k, 0.05 * span, span)
+    last_rise, last_error = 0.0, 0.0
+    heat = 0.0
+    for iteration in range(_TOWER_ITERATIONS):
+        h_out, _ = saturated_enthalpy(wet_bulb_c + rise, pressure_pa)
+        heat, air_w_k = merkel_heat(
+            air_kg_s, water_w_k, ua, cp_moist, h_in, h_out, wet_bulb_c, wet_bulb_c + rise, water_in_c
+        )
+        error = heat / air_w_k - rise
+        if abs(error) < _TOWER_TOLERANCE_K:
+            break
+        following = rise + error
+        if iteration > 0 and error != last_error:
+            following = rise - error * (rise - last_rise) / (error - last_error)
+        last_rise, last_error = rise, error
+        rise = clip(following, 0.01 * span, span)
+    return heat, rise
+
+
+@kernel
+def tower_evaporation(air_kg_s, heat_w, h_in, humidity_in, guess_c, pressure_pa):  # type: ignore[no-untyped-def]
+    """Water evaporated in kg/s, and the leaving air's temperature: EnergyPlus' saturated-exit method.
+
+    The air leaves saturated with the heat added to its enthalpy; the water it carries more than before has
+    evaporated. (Dividing heat by latent heat counts the sensible part too: 40 % too much over a year.)
+
+    Args:
+        air_kg_s: Airflow.
+        heat_w: From the water.
+        h_in: Enthalpy at the entering wet bulb, J/kg.
+        humidity_in: Entering humidity ratio.
+        guess_c: Leaving temperature to start from.
+        pressure_pa: Of the site.
+    """
+    if air_kg_s <= 0.0 or heat_w <= 0.0:
+        return 0.0, guess_c
+    target = h_in + heat_w / air_kg_s
+    t = guess_c
+    for _ in range(20):
+        h, slope = saturated_enthalpy(t, pressure_pa)
+        step = (target - h) / slope
+        t += step
+        if abs(step) < 1e-3:  # Newton: the error after this step is about 1e-7 K
+            break
+    humidity_out = (target - CP_DRY_AIR * t) / (LATENT_HEAT_0C + CP_VAPOUR * t)
+    out_share, in_share = humidity_out / (1.0 + humidity_out), humidity_in / (1.0 + humidity_in)
+    return max(air_kg_s * (out_share - in_share), 0.0), t
