@@ -185,6 +185,8 @@ def test_wrong_readings_are_told() -> None:
         build_sensors(Sensors(), [(0, Reading("a", "kw", 0, 1))])
     with pytest.raises(ValueError, match="range 1 to 1"):
         build_sensors(Sensors(), [(0, Reading("a", "kW", 1, 1))])
+    with pytest.raises(ValueError, match="none of 1 readings belongs to the 'minimal' set"):
+        build_sensors(Sensors(set="minimal"), [(0, Reading("a", "kW", 0, 1))])
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -151,8 +151,13 @@ def start_forecast(i, time_s, rules, state, streams):  # type: ignore[no-untyped
 def advance_forecast(i, time_s, rules, state, streams):  # type: ignore[no-untyped-def]
     """Bring the errors of row ``i`` up to a time; nothing is drawn and nothing changes within an hour."""
     hour = int(np.floor(time_s / HOUR_S))
-    if hour <= state.hour[i]:
-        return
+    if hour > state.hour[i]:
+        _pass_hours(i, hour, rules, state, streams)
+
+
+@kernel
+def _pass_hours(i, hour, rules, state, streams):  # type: ignore[no-untyped-def]
+    """Drop the surprises of the hours that have passed and draw new ones at the far end."""
     hours = state.surprises.shape[2]
     while state.hour[i] < hour:
         for variable in range(2):

@@ -150,18 +150,21 @@ def parse_sensors(config: str | Mapping[str, Any] | Sensors) -> Sensors:
     return dataclasses.replace(from_mapping(Sensors, mapping, "sensors"), rounding=rounding)
 
 
-class SensorRules(NamedTuple):
-    """Sensors as kernels take them: arrays ``(sensors,)``."""
-
-    reading: NDArray[np.int64]  # column of the table of true readings
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    drift_per_day: NDArray[np.float64]
-    resolution: NDArray[np.float64]
-    per_step: NDArray[np.float64]  # one over it; 0 where there is none
-    log_kept: float  # logarithm of the probability that a reading is not lost
+# One sensor as kernels take it. Records in one array: every array that a kernel is passed costs it some nanoseconds.
+SENSOR = np.dtype(
+    [
+        ("reading", np.int64),  # column of the table of true readings
+        ("low", np.float64),
+        ("high", np.float64),
+        ("noise", np.float64),
+        ("bias", np.float64),
+        ("drift_per_day", np.float64),
+        ("resolution", np.float64),
+        ("per_step", np.float64),  # one over it; 0 where there is none
+        ("log_kept", np.float64),  # logarithm of the probability that a reading is not lost; the same for all
+    ],
+    align=True,
+)
 
 
 class SensorState(NamedTuple):
@@ -181,13 +184,13 @@ class SensorArray:
         config: What was asked for.
         names: Of each sensor: its reading's, with ``#1``, ``#2``, ... where there are several.
         units: Of each sensor.
-        rules: For kernels.
+        rules: For kernels: records of :data:`SENSOR`, shape ``(sensors,)``.
     """
 
     config: Sensors
     names: tuple[str, ...]
     units: tuple[str, ...]
-    rules: SensorRules
+    rules: NDArray[np.void]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -201,7 +204,7 @@ class SensorArray:
         """Least and largest value that each sensor can show; -1 and 1 where scaled."""
         if scaled:
             return np.full(len(self), -1, np.float32), np.full(len(self), 1, np.float32)
-        return self.rules.low.astype(np.float32), self.rules.high.astype(np.float32)
+        return self.rules["low"].astype(np.float32), self.rules["high"].astype(np.float32)
 
 
 def build_sensors(config: Sensors, readings: Sequence[tuple[int, Reading]]) -> SensorArray:
@@ -213,19 +216,23 @@ def build_sensors(config: Sensors, readings: Sequence[tuple[int, Reading]]) -> S
             (:func:`rlkit.envs.cooling.instruments.measurable`).
 
     Raises:
-        ValueError: If a reading has an unknown unit, or an empty range.
+        ValueError: If a reading has an unknown unit, or an empty range, or none belongs to the set.
     """
     rank = SETS.index(config.set)
     present = [(column, reading) for column, reading in readings if SETS.index(reading.level) <= rank]
+    if not present:
+        raise ValueError(f"none of {len(readings)} readings belongs to the {config.set!r} set of sensors")
     chosen = [(column, reading, copy) for column, reading in present for copy in range(config.redundancy)]
     names, rows = [], []
     for _, reading, copy in chosen:
         names.append(reading.name if config.redundancy == 1 else f"{reading.name}#{copy + 1}")
         rows.append((reading.low, reading.high, *_errors(config, reading)))
-    low, high, noise, bias, drift, resolution = np.array(rows, dtype=np.float64).reshape(len(rows), 6).T.copy()
-    reading_of = np.array([column for column, _, _ in chosen], dtype=np.int64)
-    per_step = np.divide(1.0, resolution, out=np.zeros_like(resolution), where=resolution > 0.0)
-    rules = SensorRules(reading_of, low, high, noise, bias, drift, resolution, per_step, math.log1p(-config.dropout))
+    rules = np.zeros(len(rows), SENSOR)
+    rules["reading"] = [column for column, _, _ in chosen]
+    for name, values in zip(SENSOR.names[1:7], zip(*rows, strict=True), strict=True):  # type: ignore[index]
+        rules[name] = values
+    np.divide(1.0, rules["resolution"], out=rules["per_step"], where=rules["resolution"] > 0.0)
+    rules["log_kept"] = math.log1p(-config.dropout)
     return SensorArray(config, tuple(names), tuple(reading.unit for _, reading, _ in chosen), rules)
 
 
@@ -260,11 +267,11 @@ def _readings_until_lost(streams: Streams, i: int, log_kept: float) -> int:
 @kernel
 def start_sensors(i, rules, state, streams):  # type: ignore[no-untyped-def]
     """Begin an episode in row ``i``: draw biases and drifts. The first reading of an episode is never lost."""
-    for s in range(rules.reading.shape[0]):
-        state.bias[i, s] = rules.bias[s] * normal(streams, i) if rules.bias[s] > 0.0 else 0.0
-        state.drift_per_day[i, s] = rules.drift_per_day[s] * normal(streams, i) if rules.drift_per_day[s] > 0.0 else 0.0
-    lost = _readings_until_lost(streams, i, rules.log_kept)
-    state.until_lost[i] = min(lost, _NEVER - rules.reading.shape[0]) + rules.reading.shape[0]
+    for s in range(rules.shape[0]):
+        state.bias[i, s] = rules[s].bias * normal(streams, i) if rules[s].bias > 0.0 else 0.0
+        state.drift_per_day[i, s] = rules[s].drift_per_day * normal(streams, i) if rules[s].drift_per_day > 0.0 else 0.0
+    lost = _readings_until_lost(streams, i, rules[0].log_kept)
+    state.until_lost[i] = min(lost, _NEVER - rules.shape[0]) + rules.shape[0]
 
 
 @kernel
@@ -284,23 +291,23 @@ def read_sensors(i, rules, state, truth, mode, jump, days, streams):  # type: ig
         streams: Random streams.
     """
     until_lost = state.until_lost[i]
-    for s in range(rules.reading.shape[0]):
+    for s in range(rules.shape[0]):
         if until_lost == 0:
-            until_lost = _readings_until_lost(streams, i, rules.log_kept)
+            until_lost = _readings_until_lost(streams, i, rules[0].log_kept)
             continue
         until_lost -= 1
-        noise = rules.noise[s]
-        value = truth[i, rules.reading[s]] + state.bias[i, s] + state.drift_per_day[i, s] * days + jump[i, s]
+        noise = rules[s].noise
+        value = truth[i, rules[s].reading] + state.bias[i, s] + state.drift_per_day[i, s] * days + jump[i, s]
         if noise > 0.0:
             value += noise * normal(streams, i)
-        step = rules.resolution[s]
+        step = rules[s].resolution
         if step > 0.0:
-            value = step * np.rint(value * rules.per_step[s])
+            value = step * np.rint(value * rules[s].per_step)
         if mode[i, s] == WORKING:
-            low, high = rules.low[s], rules.high[s]
+            low, high = rules[s].low, rules[s].high
             state.shown[i, s] = low if value < low else (high if value > high else value)
         elif mode[i, s] == DEAD:
-            state.shown[i, s] = rules.low[s]
+            state.shown[i, s] = rules[s].low
     state.until_lost[i] = until_lost
 
 
@@ -316,9 +323,9 @@ def show_sensors(i, rules, state, scaled, out, start):  # type: ignore[no-untype
         out: Observations, shape ``(n, >= start + sensors)``; row ``i`` is written from column ``start`` on.
         start: First column.
     """
-    for s in range(rules.reading.shape[0]):
+    for s in range(rules.shape[0]):
         if scaled:
-            share = (state.shown[i, s] - rules.low[s]) / (rules.high[s] - rules.low[s])
+            share = (state.shown[i, s] - rules[s].low) / (rules[s].high - rules[s].low)
             out[i, start + s] = min(max(2.0 * share - 1.0, -1.0), 1.0)
         else:
             out[i, start + s] = state.shown[i, s]
