@@ -23,7 +23,7 @@ _ZIGGURAT_TAIL = 3.6541528853610088  # where the tail begins with 256 layers (Ma
 
 
 def _ziggurat() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The layers under the normal density: scale of 52 random bits, edge of the layer above, density at the own edge."""
+    """The layers under the normal density: scale of 52 random bits, edge of the layer above, density at the edge."""
     last = _ZIGGURAT_LAYERS - 1
     at_tail = math.exp(-0.5 * _ZIGGURAT_TAIL**2)
     area = _ZIGGURAT_TAIL * at_tail + math.sqrt(math.pi / 2) * math.erfc(_ZIGGURAT_TAIL / math.sqrt(2))

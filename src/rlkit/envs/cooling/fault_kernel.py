@@ -81,8 +81,8 @@ def start_faults(i, rules, state, effects, streams):  # type: ignore[no-untyped-
 def advance_faults(i, elapsed_s, rules, state, effects, plant_state, streams):  # type: ignore[no-untyped-def]
     """Bring the faults of environment ``i`` up to a time.
 
-    A loop over many rows does well to test ``elapsed_s >= state.due_s[i]`` before: the call alone costs it more than the
-    comparison.
+    A loop over many rows does well to test ``elapsed_s >= state.due_s[i]`` before: the call alone costs it more than
+    the comparison.
 
     Args:
         i: The environment's row.
