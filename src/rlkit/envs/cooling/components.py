@@ -27,6 +27,7 @@ CP_AIR = 1015.0  # J per kg of moist air and K, at a humidity ratio of 0.005
 
 _TOWER_TOLERANCE_K = 1e-4  # of the leaving air's wet bulb; the secant's error after it is far smaller
 _TOWER_ITERATIONS = 30
+_HOTTEST_C = 90.0  # of air in a tower: keeps searches away from boiling
 _LEAST_FLOW = 1e-6  # below this share of the design flow there is no exchange
 
 
@@ -68,11 +69,16 @@ def cpu_power(it, peak_w, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     """Power in W of processors, memory and disks: idle share, a line in utilisation, leakage with temperature.
 
     The linear form is EnergyPlus' ElectricEquipment:ITE:AirCooled (constant, per utilisation, per K); leakage above
-    a reference inlet temperature multiplies it.
+    a reference inlet temperature multiplies it. Where inlets are too hot servers throttle, and at last switch off.
+
+    Returns:
+        Power drawn, and power withheld by throttling.
     """
     c = it.cpu_curve
     share = max(c[0] + c[1] * utilisation + c[2] * inlet_c, 0.0)
-    return peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
+    power = peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
+    kept = clip(1.0 - it.throttle_per_k * (inlet_c - it.throttle_c), 0.0, 1.0)
+    return power * kept, power * (1.0 - kept)
 
 
 @kernel
@@ -240,7 +246,8 @@ def tower_conductance(tower, air_ratio, water_ratio, wet_bulb_c):  # type: ignor
 
 @kernel
 def saturated_enthalpy(t_c, pressure_pa):  # type: ignore[no-untyped-def]
-    """Enthalpy of saturated air in J/kg and its slope in J/(kg K)."""
+    """Enthalpy of saturated air in J/kg and its slope in J/(kg K); above 90 C that at 90 C."""
+    t_c = min(t_c, _HOTTEST_C)
     p = saturation_pressure(t_c)
     w = MASS_RATIO * p / (pressure_pa - p)
     slope = w * log_saturation_slope(t_c) * pressure_pa / (pressure_pa - p)
@@ -324,7 +331,7 @@ def tower_evaporation(air_kg_s, heat_w, h_in, humidity_in, guess_c, pressure_pa)
     for _ in range(20):
         h, slope = saturated_enthalpy(t, pressure_pa)
         step = (target - h) / slope
-        t += step
+        t = min(t + step, _HOTTEST_C)
         if abs(step) < 1e-3:  # Newton: the error after this step is about 1e-7 K
             break
     humidity_out = (target - CP_DRY_AIR * t) / (LATENT_HEAT_0C + CP_VAPOUR * t)

@@ -39,6 +39,7 @@ PLANT_STATES, ZONE_STATES, RACK_STATES = len(readings.PLANT_STATE), len(_Z), len
 _R = readings.numbers(readings.PLANT_READINGS)
 IT_J, SERVER_FAN_J, UPS_J = _R["it_energy_kwh"], _R["server_fan_energy_kwh"], _R["ups_energy_kwh"]
 LIGHT_J, FAN_J, ENVELOPE_J = _R["lighting_energy_kwh"], _R["fan_energy_kwh"], _R["envelope_heat_kw"]
+THROTTLED_J = _R["throttled_power_kw"]
 ENERGY_IN_J = _R["energy_residual"]  # heat put into the hall, until the row is finished
 
 # Columns of the scratch table of zones, which lives for one row of one call.
@@ -53,6 +54,7 @@ K_POWER, K_AIR, K_DECAY, K_MEAN, K_OUTLET = range(5)
 RACK_SCRATCH = 5
 
 DESIGN_AISLE_PA = 5.0  # cold over hot when the handlers deliver 10 % more than the servers draw: common set point
+SHUT_OFF_PA = 60.0  # server fans stall about there
 _LITTLE = 1e-3  # share of design airflow below which a handler does nothing
 
 
@@ -155,7 +157,7 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
         to the air whatever its inlet; airflow whose inlet reaches the outlet within the sub-step; the same times own
         recirculation; electric power.
     """
-    flow = flow_leak = constant = passed = passed_leak = power_sum = fans = 0.0
+    flow = flow_leak = constant = passed = passed_leak = power_sum = fans = lost = 0.0
     for r in range(zone.first_rack, zone.first_rack + zone.racks):
         rack = racks[r]
         offset = rack_offset(p.zones, r)
@@ -163,7 +165,8 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
         inlet = state[i, offset + INLET]
         share = server_airflow(p, utilisation, inlet)
         fan = rack.fan_w * max(cubic(p.server_fan_curve, share), p.server_fan_floor)
-        power = cpu_power(p, rack.peak_w, utilisation, inlet) + fan
+        power, withheld = cpu_power(p, rack.peak_w, utilisation, inlet)
+        power += fan
         air = rack.air_w_k * share
         mean, decay = mean_share(dt * air / rack.heat_capacity_j_k)
         k[r, K_POWER], k[r, K_AIR], k[r, K_DECAY], k[r, K_MEAN] = power, air, decay, mean
@@ -174,8 +177,10 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
         passed_leak += air * (1.0 - mean) * rack.recirculation
         power_sum += power
         fans += fan
+        lost += withheld
     out[i, IT_J] += power_sum * dt
     out[i, SERVER_FAN_J] += fans * dt
+    out[i, THROTTLED_J] += lost * dt
     return flow, flow_leak, constant, passed, passed_leak, power_sum
 
 
@@ -296,7 +301,7 @@ def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  #
     s[z, Z_INLET_MEAN] = ts + warmed / flow
     s[z, Z_SHI] = warmed / heated if heated > 0.0 else 0.0
     surplus = (s[z, Z_AIR] - flow) / (0.1 * zone.server_air_kg_s * CP_AIR)
-    s[z, Z_PRESSURE] = DESIGN_AISLE_PA * surplus * abs(surplus)
+    s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
 
 
 @kernel

@@ -93,7 +93,8 @@ def _reset_zone(p, zone, racks, i, z, supply_c, load, state):  # type: ignore[no
         rack = racks[r]
         u = load[i, rack.load_column]
         share = server_airflow(p, u, supply_c + 1.0)
-        power = cpu_power(p, rack.peak_w, u, supply_c + 1.0) + rack.fan_w * share * share * share
+        power, _ = cpu_power(p, rack.peak_w, u, supply_c + 1.0)
+        power += rack.fan_w * share * share * share
         offset = hall.rack_offset(p.zones, r)
         state[i, offset + hall.INLET] = supply_c + 1.0
         state[i, offset + hall.SERVER] = supply_c + 1.0 + power / (rack.air_w_k * share)
@@ -189,7 +190,10 @@ def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, fault
             state[i, water.MODE] = 1.0 if actions[i, 5] > 0.5 else 0.0
     entering = max(state[i, water.CONDENSER], p.entering_min_c) if p.water_cooled == 1 else dry_bulb
     capacity = water.capacity_now(p, state, i, entering)
-    available = water.machines(p, faults[i, 0], condenser_pumps * pump_speed)
+    chilled_speed = 1.0 if supervisory else clip(actions[i, 2], 0.0, 1.0)
+    available = water.machines(
+        p, faults[i, 0], chilled_speed * faults[i, 1] * p.pump_kg_s, pump_speed * condenser_pumps * p.condenser_kg_s
+    )
     if supervisory:
         wanted = water.stages_wanted(p, state, i, capacity, available)
     else:
@@ -208,10 +212,7 @@ def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, fault
     load_w = (out[i, water.EVAPORATOR_J] - taken_before) / dt
     free_w = (out[i, water.ECONOMIZER_J] - free_before) / dt
     compressors, fans = water.run_chillers(p, state, i, load_w, capacity, leaving, entering, dt, out)
-    water.set_pumps(
-        p, zones, state, i, s, not supervisory, 0.0 if supervisory else clip(actions[i, 2], 0.0, 1.0), faults[i, 1],
-        dt, out,
-    )  # fmt: skip
+    water.set_pumps(p, zones, state, i, s, not supervisory, chilled_speed, faults[i, 1], dt, out)
     heat_w = load_w + free_w
     state[i, water.RETURN] = state[i, water.CHILLED] + (heat_w / (state[i, water.FLOW] * CP_WATER) if (
         state[i, water.FLOW] > 1e-3 * p.pump_kg_s) else 0.0)  # fmt: skip

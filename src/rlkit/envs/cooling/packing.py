@@ -55,6 +55,7 @@ PLANT = np.dtype(
         ("min_on_s", _SCALAR),
         ("min_off_s", _SCALAR),
         ("chiller_min_flow", _SCALAR),  # kg/s through one running machine
+        ("condenser_min_flow", _SCALAR),  # kg/s through one running machine
         ("condenser_fan_share", _SCALAR),
         ("water_cooled", np.int64),
         ("condenser_j_k", _SCALAR),
@@ -111,6 +112,8 @@ PLANT = np.dtype(
         ("cpu_curve", _SCALAR, 3),
         ("leakage_per_k", _SCALAR),
         ("leakage_from_c", _SCALAR),
+        ("throttle_c", _SCALAR),
+        ("throttle_per_k", _SCALAR),
         ("airflow_curve", _SCALAR, 3),
         ("airflow_rise_per_k", _SCALAR),
         ("airflow_rise_from_c", _SCALAR),
@@ -232,6 +235,7 @@ def _pack_servers(p: NDArray[Any], plant: Plant) -> None:
     s = plant.servers
     p["cpu_curve"] = _curve(s.cpu_curve, 3, "servers.cpu_curve")
     p["leakage_per_k"], p["leakage_from_c"] = s.leakage_per_k, s.leakage_from_c
+    p["throttle_c"], p["throttle_per_k"] = s.shutdown_c[0], 1.0 / max(s.shutdown_c[1] - s.shutdown_c[0], 1e-3)
     p["airflow_curve"] = _curve(s.airflow_curve, 3, "servers.airflow_curve")
     p["airflow_rise_per_k"], p["airflow_rise_from_c"] = s.airflow_rise_per_k, s.airflow_rise_from_c
     p["airflow_share_min"], p["airflow_share_max"] = s.airflow_range
@@ -267,6 +271,7 @@ def _pack_condenser(p: NDArray[Any], plant: Plant) -> None:
     p["water_cooled"] = 1
     p["condenser_j_k"] = loop.volume_m3 * 1000.0 * CP_WATER
     p["condenser_kg_s"] = loop.pumps.flow_kg_s
+    p["condenser_min_flow"] = plant.chillers.min_flow * loop.pumps.flow_kg_s / plant.chillers.count
     p["condenser_pump_w"] = loop.pumps.flow_kg_s / 1000.0 * loop.pumps.head_pa / loop.pumps.efficiency
     p["condenser_pump_curve"] = _curve(loop.pumps.curve, 4, "condenser.pumps.curve")
     p["condenser_pump_heat"] = loop.pumps.heat_to_water

@@ -31,6 +31,7 @@ class Servers:
         airflow_rise_per_k: Rise of that with inlet temperature above ``airflow_rise_from_c``.
         airflow_rise_from_c: See there.
         airflow_range: Least and largest share.
+        shutdown_c: Inlet temperatures at which servers begin to throttle and at which they have switched off.
         heat_capacity_kj_k_per_kw: Thermal mass for each kW of peak power.
         ups_loss: Loss of the power supply as share of peak power: constant, linear, quadratic in the share of load.
     """
@@ -46,6 +47,7 @@ class Servers:
     airflow_rise_per_k: float = 0.0
     airflow_rise_from_c: float = 25.0
     airflow_range: Range = (0.3, 1.5)
+    shutdown_c: Range = (45.0, 60.0)
     heat_capacity_kj_k_per_kw: float
     ups_loss: Curve = (0.0, 0.0, 0.0)
 
@@ -181,7 +183,8 @@ class Chillers:
         start_up_s: Time to reach full capacity.
         min_on_s: Least time between a start and the next stop of any of them.
         min_off_s: Least time between a stop and the next start.
-        min_flow: Least share of design chilled-water flow through a running machine.
+        min_flow: Least share of design flow, chilled and condenser water, through a running machine; below it the flow
+            switch trips.
         condenser_fan_kw_per_kw: Fan power over capacity, air-cooled machines only.
     """
 

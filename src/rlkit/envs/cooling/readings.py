@@ -65,6 +65,7 @@ PLANT_READINGS = (
     Quantity("inlet_min_c", "C", "coldest rack inlet"),
     Quantity("inlet_rise_k_h", "K/h", "fastest change of a rack's inlet over the step, signed"),
     Quantity("out_of_range", "1", "share of the step in which a chiller curve was clipped"),
+    Quantity("throttled_power_kw", "kW", "what the racks would draw more if none were too hot to work"),
     Quantity("unmet_heat_kw", "kW", "what the chillers would have had to take beyond their capacity"),
     Quantity("energy_residual", "1", "heat in less stored less out, over the heat in"),
 )

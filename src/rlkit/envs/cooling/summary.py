@@ -58,6 +58,7 @@ def finish(p, zones, racks, state, i, weather, s, k, step_s, before, inlets_befo
     for c in range(water.COIL_J, hall.ENVELOPE_J + 1):
         out[i, c] /= step_s * 1e3
     out[i, water.UNMET_J] /= step_s * 1e3
+    out[i, hall.THROTTLED_J] /= step_s * 1e3
     for c in (water.FLOW_S, water.CONDENSER_FLOW_S, water.PART_LOAD_S, tower.SPEED_S, water.CLIPPED_S):
         out[i, c] /= step_s
     out[i, _SUPPLY_C], out[i, _RETURN_C] = state[i, water.CHILLED], state[i, water.RETURN]

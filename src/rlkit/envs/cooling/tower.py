@@ -75,7 +75,7 @@ def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, guess, exit_c): 
         for _ in range(20):
             h, slope = saturated_enthalpy(leaving, pressure)
             step = (target - h) / slope
-            leaving += step
+            leaving = min(leaving + step, 90.0)
             if abs(step) < 0.02:  # Newton: the error after this step is about 1e-5 K
                 break
         error = -1.0

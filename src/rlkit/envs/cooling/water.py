@@ -96,11 +96,20 @@ def choose_mode(p, state, i, setpoint_c, wet_bulb_c):  # type: ignore[no-untyped
 
 
 @kernel
-def machines(p, available_share, condenser_pumps):  # type: ignore[no-untyped-def]
-    """Chillers that can run; none of the water-cooled ones without condenser flow (their flow switch trips)."""
-    if p.water_cooled == 1 and condenser_pumps <= 0.0:
-        return 0.0
-    return math.floor(available_share * p.chillers + 1e-9)
+def machines(p, available_share, chilled_kg_s, condenser_kg_s):  # type: ignore[no-untyped-def]
+    """Chillers that can run: those in order whose flow switches are made by what the pumps can deliver.
+
+    Args:
+        p: The plant's record.
+        available_share: Share of the machines without a fault.
+        chilled_kg_s: What the chilled-water pumps deliver at most.
+        condenser_kg_s: Likewise the condenser pumps; not looked at for air-cooled machines.
+    """
+    count = math.floor(available_share * p.chillers + 1e-9)
+    count = min(count, math.floor(chilled_kg_s / p.chiller_min_flow + 1e-9))
+    if p.water_cooled == 1:
+        count = min(count, math.floor(condenser_kg_s / p.condenser_min_flow + 1e-9))
+    return count
 
 
 @kernel
