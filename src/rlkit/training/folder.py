@@ -1,0 +1,125 @@
+"""The run folder: what lies where; nothing else knows its paths."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rlkit.errors import UsageError
+from rlkit.training.config import RunConfig, from_plain, to_plain
+
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Args:
+        path: Of the folder.
+
+    Attributes:
+        path: The same; TensorBoard's event files lie directly in it.
+        config: ``config.yaml``: all that was set.
+        progress: ``progress.csv``: the figures of TensorBoard as a table.
+        checkpoints: ``checkpoints/``: what ``resume=`` goes on from.
+        policy: ``policy/``: what :func:`rlkit.load_policy` loads.
+        evaluation: ``evaluation.json``: the final judgement.
+        report: ``report.md``: the same to read.
+        curves: ``curves.png``: learning curves.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser()
+        self.config = self.path / "config.yaml"
+        self.progress = self.path / "progress.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.policy = self.path / "policy"
+        self.evaluation = self.path / "evaluation.json"
+        self.report = self.path / "report.md"
+        self.curves = self.path / "curves.png"
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunFolder:
+        """A new folder with its configuration.
+
+        Raises:
+            UsageError: If it has a run already, or cannot be written.
+        """
+        folder = cls(config.run_dir or _new_path(config))
+        if folder.config.exists():
+            raise UsageError(
+                f"{folder.path} has a run already: go on with resume={folder.path}, or choose another run_dir"
+            )
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            if any(folder.path.iterdir()):
+                raise UsageError(f"run_dir={folder.path} is not empty: choose another, or leave run_dir out")
+            write_atomically(folder.config, yaml.safe_dump(to_plain(config), sort_keys=False))
+        except OSError as error:
+            raise UsageError(
+                f"cannot make the run folder {folder.path}: {error.strerror or error}. Choose a place with run_dir="
+            ) from error
+        return folder
+
+    def read_config(self) -> RunConfig:
+        """What was set for the run.
+
+        Raises:
+            UsageError: If this is no run folder, or of a newer format.
+        """
+        try:
+            data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} is not a run folder: cannot read {self.config.name} ({error.strerror})"
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.config} is damaged: {str(error).splitlines()[0]}") from error
+        return from_plain(data if isinstance(data, dict) else {}, str(self.config))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """While one process trains in the folder, no other may.
+
+        Raises:
+            UsageError: If another does.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        with self.config.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(f"another process is training in {self.path}: stop it first") from error
+            yield
+
+
+def _new_path(config: RunConfig) -> Path:
+    """``runs/<env>-<agent>/<date>-s<seed>``, with a number behind it if that is taken."""
+    date = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    base = RUNS / f"{config.env_label}-{config.agent.name}" / f"{date}-s{config.seed}"
+    path, number = base, 1
+    while path.exists():
+        number += 1
+        path = base.with_name(f"{base.name}-{number}")
+    return path
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that it has either its old or its new content, whatever happens."""
+    data: Any = content.encode() if isinstance(content, str) else content
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
