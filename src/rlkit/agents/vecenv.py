@@ -26,6 +26,9 @@ class VecEnvAdapter(VecEnv):
         reward_scale: What rewards are multiplied by before the agent sees them; episode returns stay in the
             environment's unit.
 
+    Attributes:
+        counted: Environments whose episodes count in :meth:`pop_metrics`, shape ``(n,)`` bool; all, unless changed.
+
     Raises:
         ValueError: If the environment resets in another way than SB3 expects.
     """
@@ -46,6 +49,7 @@ class VecEnvAdapter(VecEnv):
         self._metrics: dict[str, str | list[str]] = metrics["values"]
         self._metric_sums: dict[str, float] = {}
         self._episodes_summed = 0
+        self.counted = np.ones(self.num_envs, dtype=np.bool_)
         self._returns = np.zeros(self.num_envs, dtype=np.float64)
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
         self._actions: NDArray[Any] = np.zeros(0)
@@ -87,9 +91,10 @@ class VecEnvAdapter(VecEnv):
             }
             if success is not None:
                 infos[row]["is_success"] = bool(success[row])
+        counted = rows[self.counted[rows]]
         for key in _flat(self._metrics.values()):
-            self._metric_sums[key] = self._metric_sums.get(key, 0.0) + float(final[key][rows].sum())
-        self._episodes_summed += len(rows)
+            self._metric_sums[key] = self._metric_sums.get(key, 0.0) + float(final[key][counted].sum())
+        self._episodes_summed += len(counted)
         self._returns[rows] = 0.0
         self._lengths[rows] = 0
 

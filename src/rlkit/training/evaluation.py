@@ -59,6 +59,7 @@ def play_episodes(policy: Policy, envs: VecEnvAdapter, episodes: int, seed: int)
     envs.seed(seed)
     observations = envs.reset()
     while quota.any():
+        envs.counted[:] = quota > 0  # or its figures would count short episodes more than long ones
         mask = np.asarray(envs.env_method("action_masks")) if masked else None
         observations, _, dones, infos = envs.step(policy.predict(observations, mask))
         for row in np.flatnonzero(dones & (quota > 0)):
