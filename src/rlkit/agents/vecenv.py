@@ -154,7 +154,7 @@ class VecEnvAdapter(VecEnv):
         """Whether the vector environment, or else each of those it is made of, has an attribute."""
         if hasattr(self.envs, attr_name):
             return True
-        parts = getattr(self.envs, "envs", None)
+        parts: Sequence[Any] = getattr(self.envs, "envs", ())
         return bool(parts) and all(env.has_wrapper_attr(attr_name) for env in parts)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
