@@ -11,6 +11,11 @@ import numpy as np
 
 State = dict[str, Any]
 
+BIT_GENERATORS = {
+    kind.__name__: kind
+    for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)
+}
+
 
 class Replayable(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordConstructorArgs):
     """Remembers how the episode began and what was done since, and repeats it on :meth:`set_state`.
@@ -62,7 +67,7 @@ class Replayable(gymnasium.Wrapper[Any, Any, Any, Any], gymnasium.utils.RecordCo
             RuntimeWarning: If the environment shows something else than it did: the run goes on, but not exactly.
         """
         if state["generator"] is not None:
-            bits = getattr(np.random, state["generator"]["bit_generator"])()
+            bits = BIT_GENERATORS[state["generator"]["bit_generator"]]()
             bits.state = state["generator"]
             self.env.unwrapped.np_random = np.random.Generator(bits)
         self.reset(seed=state["seed"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch as th
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from rlkit.errors import UsageError
 
@@ -29,14 +30,16 @@ _PREFIX, _UNFINISHED = "step-", ".unfinished-"
 
 
 class DamagedCheckpoint(UsageError):
-    """A checkpoint whose files are missing, changed, or of another format."""
+    """A checkpoint whose files are missing or changed."""
 
 
 def save(folder: Path, step: int, tree: dict[str, Any], keep: int) -> Path:
     """Write a checkpoint, then remove all but the newest ``keep``.
 
+    Those of later steps go too: the run went back behind them, because they were damaged.
+
     Args:
-        folder: Where checkpoints are; made if it is not there.
+        folder: Where checkpoints are; made if it is not there. No other process may write to it.
         step: Of the run; names the checkpoint.
         tree: What it holds.
         keep: How many stay. A failed write removes none.
@@ -48,13 +51,15 @@ def save(folder: Path, step: int, tree: dict[str, Any], keep: int) -> Path:
         UsageError: If the disk is full or the folder cannot be written.
     """
     target = folder / f"{_PREFIX}{step:012d}"
-    unfinished = folder / f"{_UNFINISHED}{step:012d}-{os.getpid()}"
+    unfinished, replaced = folder / f"{_UNFINISHED}{step:012d}", folder / f"{_UNFINISHED}replaced"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(f"{_UNFINISHED}*"):  # of a process that was killed while it wrote
+            shutil.rmtree(leftover)
         unfinished.mkdir()
         _write(unfinished, tree)
-        if target.exists():  # of an earlier try that was found damaged
-            shutil.rmtree(target)
+        if target.exists():  # the same step of an earlier try
+            target.rename(replaced)
         unfinished.rename(target)
         _sync(folder)
     except OSError as error:
@@ -63,41 +68,46 @@ def save(folder: Path, step: int, tree: dict[str, Any], keep: int) -> Path:
             f"cannot write a checkpoint to {folder}: {error.strerror or error}. Earlier checkpoints are untouched: "
             f"make room or give write permission, then go on with resume={folder.parent}"
         ) from error
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
-    for leftover in folder.glob(f"{_UNFINISHED}*"):  # of processes that were killed while they wrote
-        shutil.rmtree(leftover, ignore_errors=True)
+    found = checkpoints(folder)
+    newest = found.index(target) + 1
+    for stale in (*found[: max(0, newest - keep)], *found[newest:], replaced):
+        shutil.rmtree(stale, ignore_errors=True)
     return target
 
 
 def checkpoints(folder: Path) -> list[Path]:
     """Checkpoints in a folder, oldest first."""
-    return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
+    names = re.compile(rf"{_PREFIX}\d{{12,}}")
+    found = (path for path in folder.glob(f"{_PREFIX}*") if names.fullmatch(path.name) and path.is_dir())
+    return sorted(found, key=lambda path: int(path.name.removeprefix(_PREFIX)))
 
 
 def load(checkpoint: Path) -> dict[str, Any]:
     """What a checkpoint holds.
 
     Raises:
-        DamagedCheckpoint: If it is not whole, or of a newer format.
+        DamagedCheckpoint: If it is not whole.
+        UsageError: If it is of a newer format.
     """
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
         version, sums = manifest["format"], dict(manifest["sha256"])
         if version > FORMAT:
-            raise DamagedCheckpoint(f"{checkpoint} has format {version}, this rlkit reads up to {FORMAT}")
+            raise UsageError(
+                f"{checkpoint} has format {version}, this rlkit reads up to {FORMAT}: install the rlkit that wrote it"
+            )
         for name in (STATE, ARRAYS, TENSORS):
             if sums[name] != _sha256(checkpoint / name):
                 raise DamagedCheckpoint(f"{checkpoint / name} is damaged: its sha256 is not the one in {MANIFEST}")
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         with np.load(checkpoint / ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        tensors = load_file(checkpoint / TENSORS)
+        tensors = load_tensors((checkpoint / TENSORS).read_bytes())
         tree = _unpack(state, arrays, tensors)
-    except DamagedCheckpoint:
+    except UsageError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, SafetensorError) as error:
-        raise DamagedCheckpoint(f"{checkpoint} is damaged: {error}") from error
+    except Exception as error:  # whatever the parsers make of bytes that somebody changed, sums and all
+        raise DamagedCheckpoint(f"{checkpoint} is damaged: {error!r}") from error
     if not isinstance(tree, dict):
         raise DamagedCheckpoint(f"{checkpoint} is damaged: it holds no state")
     return tree
@@ -115,17 +125,23 @@ def load_newest(folder: Path, tell: Callable[[str], None]) -> tuple[Path, dict[s
 
     Raises:
         DamagedCheckpoint: If there are some, and none is whole.
+        UsageError: If the newest that is whole is of a newer format.
     """
-    found = checkpoints(folder)
-    problem: DamagedCheckpoint | None = None
-    for checkpoint in reversed(found):
+    problems: list[DamagedCheckpoint] = []
+    for checkpoint in reversed(checkpoints(folder)):
         try:
-            return checkpoint, load(checkpoint)
+            found = checkpoint, load(checkpoint)
         except DamagedCheckpoint as error:
-            problem = problem or error
-            tell(f"{error}. Falling back to the one before.")
-    if problem is not None:
-        raise DamagedCheckpoint(f"no checkpoint in {folder} is whole; the newest: {problem}")
+            problems.append(error)
+            continue
+        for problem in problems:
+            tell(f"{problem}. Falling back to the one before.")
+        return found
+    if problems:
+        raise DamagedCheckpoint(
+            f"no checkpoint in {folder} is whole, and there are {len(problems)}; the newest: {problems[0]}. "
+            "Put back a copy of one, or begin a new run"
+        )
     return None
 
 
@@ -136,7 +152,7 @@ def _write(folder: Path, tree: dict[str, Any]) -> None:
     (folder / STATE).write_text(state, encoding="utf-8")
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    save_file(tensors, folder / TENSORS)
+    (folder / TENSORS).write_bytes(save_tensors(tensors))  # not `save_file`: a full disk is an OSError here
     sums = {name: _sha256(folder / name) for name in (STATE, ARRAYS, TENSORS)}
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": sums}, indent=2) + "\n", encoding="utf-8")
     for name in (STATE, ARRAYS, TENSORS, MANIFEST):

@@ -16,10 +16,11 @@ from rlkit.agents.policy import Policy, load_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
 from rlkit.errors import UsageError
+from rlkit.files import write_atomically
 from rlkit.statistics import interval
 from rlkit.training.config import EnvConfig, RunConfig
 from rlkit.training.environments import make_env, make_envs
-from rlkit.training.folder import RunFolder, write_atomically
+from rlkit.training.folder import RunFolder
 
 SEED_OFFSET = 1_000_003  # evaluation seeds lie apart from training's
 FINAL_EPISODES = 100

@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from rlkit.errors import UsageError
+from rlkit.files import write_atomically
 from rlkit.training.config import RunConfig, from_plain, to_plain
 
 RUNS = Path("runs")
@@ -52,20 +52,28 @@ class RunFolder:
             UsageError: If it has a run already, or cannot be written.
         """
         folder = cls(config.run_dir or _new_path(config))
-        if folder.config.exists():
-            raise UsageError(
-                f"{folder.path} has a run already: go on with resume={folder.path}, or choose another run_dir"
-            )
         try:
+            if folder.config.exists():
+                raise UsageError(
+                    f"{folder.path} has a run already: go on with resume={folder.path}, or choose another run_dir"
+                )
             folder.path.mkdir(parents=True, exist_ok=True)
             if any(folder.path.iterdir()):
                 raise UsageError(f"run_dir={folder.path} is not empty: choose another, or leave run_dir out")
-            write_atomically(folder.config, yaml.safe_dump(to_plain(config), sort_keys=False))
+            folder.write_config(config)
         except OSError as error:
             raise UsageError(
                 f"cannot make the run folder {folder.path}: {error.strerror or error}. Choose a place with run_dir="
             ) from error
         return folder
+
+    def write_config(self, config: RunConfig) -> None:
+        """Record what is set for the run.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_atomically(self.config, yaml.safe_dump(to_plain(config), sort_keys=False))
 
     def read_config(self) -> RunConfig:
         """What was set for the run.
@@ -77,10 +85,11 @@ class RunFolder:
             data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(
-                f"{self.path} is not a run folder: cannot read {self.config.name} ({error.strerror})"
+                f"{self.path} is not a run folder: cannot read {self.config.name} ({error.strerror}). Give the folder "
+                "that training named, such as runs/negotiation-ppo/<date>-s0"
             ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UsageError(f"{self.config} is damaged: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # whatever the parser makes of bytes that somebody changed
+            raise UsageError(f"{self.config} is damaged: {_first_line(error)}") from error
         return from_plain(data if isinstance(data, dict) else {}, str(self.config))
 
     @contextlib.contextmanager
@@ -95,12 +104,21 @@ class RunFolder:
         except ImportError:  # Windows
             yield
             return
-        with self.config.open("rb") as file:
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UsageError(f"another process is training in {self.path}: stop it first") from error
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"another process is training in {self.path}: wait for it, or stop it, before resume="
+                ) from error
             yield
+        finally:
+            os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _new_path(config: RunConfig) -> Path:
@@ -112,14 +130,3 @@ def _new_path(config: RunConfig) -> Path:
         number += 1
         path = base.with_name(f"{base.name}-{number}")
     return path
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it has either its old or its new content, whatever happens."""
-    data: Any = content.encode() if isinstance(content, str) else content
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

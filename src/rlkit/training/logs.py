@@ -15,7 +15,8 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from rlkit.training.folder import RunFolder, write_atomically
+from rlkit.files import write_atomically
+from rlkit.training.folder import RunFolder
 
 STEP = "step"
 LINES = 20  # in all, where there is no terminal to draw a bar on

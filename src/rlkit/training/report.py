@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rlkit.errors import UsageError
+from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm
-from rlkit.training.folder import RunFolder, write_atomically
+from rlkit.training.folder import RunFolder
 from rlkit.training.logs import STEP, read_progress
 
 RETURN = "rollout/ep_rew_mean"
@@ -236,6 +238,6 @@ def _label(axes: Axes, key: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    figure.savefig(unfinished, dpi=110, format="png")
-    unfinished.replace(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format="png")
+    write_atomically(path, picture.getvalue())

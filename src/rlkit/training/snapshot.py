@@ -65,10 +65,11 @@ def put(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     Raises:
         KeyError, RuntimeError, ValueError: If it does not fit.
     """
-    for name, content in state["modules"].items():
-        recursive_getattr(model, name).load_state_dict(content)
-    for name, value in state["variables"].items():
-        recursive_getattr(model, name).data.copy_(value)
+    modules, variables = model._get_torch_save_params()  # names are the model's, never the file's
+    for name in modules:
+        recursive_getattr(model, name).load_state_dict(state["modules"][name])
+    for name in variables:
+        recursive_getattr(model, name).data.copy_(state["variables"][name])
     for name in COUNTERS:
         if name in state["counters"]:
             setattr(model, name, state["counters"][name])
