@@ -9,6 +9,7 @@ import importlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from gymnasium import spaces
 
 from rlkit.agents import config as configs
@@ -81,6 +82,8 @@ def check_pairing(name: str, action_space: spaces.Space[Any]) -> None:
         able = ", ".join(agent_spec(name).actions)
         advice = f"agents for {kind}: {', '.join(fitting)}" if fitting else f"no agent here handles {kind}"
         raise UsageError(f"agent={name} chooses {able} actions, this environment's are {action_space}; {advice}")
+    if np.any(getattr(action_space, "start", 0) != 0):
+        raise UsageError(f"agents count actions from 0, this environment's are {action_space}: wrap it to shift them")
 
 
 def load_class(path: str) -> Any:
@@ -103,11 +106,13 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
         A Stable-Baselines3 algorithm.
 
     Raises:
-        UsageError: If the agent cannot handle the environment's actions, or a setting is out of its range.
+        UsageError: If the agent cannot handle the environment's actions, a setting is out of its range, or there is no
+            such device.
     """
     from rlkit.agents.policy import policy_class, policy_kwargs
 
     check_pairing(config.name, envs.action_space)
+    _check_device(device)
     spec = agent_spec(config.name)
     use_masks = masked and spec.masked is not None
     algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
@@ -131,8 +136,8 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
             device=device,
             **settings,
         )
-    except (AssertionError, ValueError) as error:  # the algorithm's own checks of its settings
-        raise UsageError(f"agent={config.name} refuses its settings: {error}") from error
+    except (AssertionError, ValueError, RuntimeError) as error:  # the algorithm's own checks of settings and spaces
+        raise UsageError(f"agent={config.name} refuses its settings, or this environment: {error}") from error
 
 
 class LinearSchedule:
@@ -146,8 +151,20 @@ class LinearSchedule:
         return self.initial * progress_remaining
 
 
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there: Stable-Baselines3 would quietly take the CPU."""
+    import torch as th
+
+    try:
+        th.zeros(1, device=None if device == "auto" else device).item()
+    except (RuntimeError, AssertionError) as error:  # unknown, absent, or PyTorch was built without it
+        raise UsageError(
+            f"PyTorch cannot compute on device={device} here: it must be cpu, auto, or a device that is there, "
+            "such as cuda or cuda:1"
+        ) from error
+
+
 def _action_noise(sigma: float, action_space: spaces.Space[Any]) -> Any:
-    import numpy as np
     from stable_baselines3.common.noise import NormalActionNoise
 
     shape = action_space.shape or (1,)

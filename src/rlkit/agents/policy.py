@@ -15,7 +15,6 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -23,7 +22,9 @@ from stable_baselines3.common.preprocessing import is_image_space
 
 from rlkit.agents import AGENTS, load_class
 from rlkit.agents.config import AgentConfig
+from rlkit.agents.spaces import channels_first, space_from_json, space_to_json
 from rlkit.errors import UsageError, nearest
+from rlkit.files import write_together
 
 if TYPE_CHECKING:
     from rlkit.envs.negotiation.partners import Turns
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "policy.json"
 ACTIVATIONS: dict[str, type[th.nn.Module]] = {"tanh": th.nn.Tanh, "relu": th.nn.ReLU}
-_DTYPES = ("float32", "float64", "uint8", "int8", "int32", "int64", "bool")
 
 
 def policy_class(agent: str, observation_space: spaces.Space[Any], *, masked: bool) -> type[BasePolicy]:
@@ -61,6 +61,11 @@ def policy_kwargs(net_arch: list[int], activation: str) -> dict[str, Any]:
 class Policy:
     """A trained policy: observations in, actions out.
 
+    Args:
+        network: Of Stable-Baselines3.
+        observation_space: Of one environment; pictures may have their channels last, the network has them first.
+        description: What ``policy.json`` says.
+
     Attributes:
         agent: Name of the algorithm that trained it.
         env_id: What it was trained on.
@@ -68,13 +73,15 @@ class Policy:
         action_space: Of one environment.
     """
 
-    def __init__(self, network: BasePolicy, description: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: BasePolicy, observation_space: spaces.Space[Any], description: Mapping[str, Any]
+    ) -> None:
         self._network = network.eval()
         self._has_distribution = hasattr(network, "get_distribution")  # else it has values, and always takes the best
         self.description = dict(description)
         self.agent = str(description["agent"])
         self.env_id = str(description["env_id"])
-        self.observation_space = network.observation_space
+        self.observation_space = observation_space
         self.action_space = network.action_space
 
     def predict(self, obs: Any, mask: NDArray[np.bool_] | None = None, rng: np.random.Generator | None = None) -> Any:
@@ -109,19 +116,30 @@ class Policy:
         return np.asarray(self.predict(turns.observations, turns.action_masks), dtype=np.int64)
 
     def _batched(self, obs: Any) -> tuple[Any, bool]:
+        """Observations as a batch, and whether it was a single one."""
         space = self.observation_space
-        if isinstance(space, spaces.Dict):
-            single = np.ndim(obs[next(iter(space.spaces))]) == len(space[next(iter(space.spaces))].shape or ())
-            return ({key: np.asarray(part)[None] for key, part in obs.items()} if single else obs), single
+        if not isinstance(space, spaces.Dict):
+            return self._batched_part(obs, space, "observations")
+        if not isinstance(obs, Mapping) or set(obs) != set(space.spaces):
+            got = sorted(map(str, obs)) if isinstance(obs, Mapping) else type(obs).__name__
+            raise UsageError(f"observations must be a dictionary of {', '.join(space.spaces)}, got {got}")
+        parts = {key: self._batched_part(obs[key], space[key], f"observations[{key!r}]") for key in space.spaces}
+        sizes = {(len(batch), single) for batch, single in parts.values()}
+        if len(sizes) > 1:
+            raise UsageError("all parts of the observations must be of one environment, or of as many environments")
+        return {key: batch for key, (batch, _) in parts.items()}, sizes.pop()[1]
+
+    def _batched_part(self, obs: Any, space: spaces.Space[Any], name: str) -> tuple[NDArray[Any], bool]:
         array, shape = np.asarray(obs), space.shape or ()
         single = array.shape == shape
-        if not single and array.shape[1:] != shape:
+        if array.dtype.kind not in "fiub" or (not single and (array.ndim == 0 or array.shape[1:] != shape)):
+            batch = f"(n, {', '.join(map(str, shape))})" if shape else "(n,)"
             raise UsageError(
-                f"observations must have shape {shape} or (n, {', '.join(map(str, shape))}), got {array.shape}; "
+                f"{name} must be numbers of shape {shape} or {batch}, got {array.dtype} of shape {array.shape}; "
                 f"this policy was trained on {self.env_id}"
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UsageError("observations must be finite, got NaN or infinity")
+            raise UsageError(f"{name} must be finite, got NaN or infinity")
         return (array[None] if single else array), single
 
     def _scores(self, batch: Any) -> NDArray[np.float64]:
@@ -166,7 +184,7 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         masked: Whether its network takes action masks.
     """
     weights = save({name: tensor.cpu().contiguous().clone() for name, tensor in model.policy.state_dict().items()})
-    description = {
+    description: dict[str, Any] = {
         "format": FORMAT,
         "agent": config.name,
         "masked": masked,
@@ -174,13 +192,23 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         "steps": model.num_timesteps,
         "net_arch": list(config.net_arch),
         "activation": config.activation,
-        "observation_space": space_to_json(model.observation_space),
+        "observation_space": space_to_json(env_observation_space(model)),
         "action_space": space_to_json(model.action_space),
-        "sha256": hashlib.sha256(weights).hexdigest(),
     }
+    description["sha256"] = _sha256(weights, description)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(weights)
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_together({folder / WEIGHTS: weights, folder / DESCRIPTION: json.dumps(description, indent=2) + "\n"})
+
+
+def env_observation_space(model: BaseAlgorithm) -> spaces.Space[Any]:
+    """What the environment shows: Stable-Baselines3 has put the channels of pictures first."""
+    return model.observation_space if model.env is None else model.env.unwrapped.observation_space
+
+
+def _sha256(weights: bytes, description: Mapping[str, Any]) -> str:
+    """Of the weights, followed by what is said of them."""
+    said = {key: value for key, value in description.items() if key != "sha256"}
+    return hashlib.sha256(weights + json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def load_policy(path: str | Path) -> Policy:
@@ -205,7 +233,7 @@ def load_policy(path: str | Path) -> Policy:
             f"no policy in {str(path)!r}: cannot read {error.filename} ({error.strerror}). Give a run folder that has "
             "a policy/ (training writes it with every checkpoint), or that folder itself"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{folder / DESCRIPTION} is damaged: {error}") from error
     if not isinstance(description, dict) or not isinstance(description.get("format"), int):
         raise UsageError(f"{folder / DESCRIPTION} does not describe a policy of rlkit")
@@ -213,67 +241,24 @@ def load_policy(path: str | Path) -> Policy:
         raise UsageError(
             f"{folder} has format {description['format']}, this rlkit reads up to {FORMAT}: install a newer rlkit"
         )
-    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
-        raise UsageError(f"{folder / WEIGHTS} is damaged: its sha256 is not the one in {DESCRIPTION}")
+    if _sha256(weights, description) != description.get("sha256"):
+        raise UsageError(f"{folder} is damaged: {WEIGHTS} and {DESCRIPTION} do not have the sha256 in the latter")
     try:
-        network = _network(description)
+        observation_space = space_from_json(description["observation_space"])
+        network = _network(observation_space, description)
         network.load_state_dict(load(weights))
-    except (KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        return Policy(network, observation_space, description)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever comes of a description that somebody changed, sum and all
         raise UsageError(f"{folder} does not describe a policy that rlkit can build: {error!r}") from error
-    return Policy(network, description)
 
 
-def _network(description: Mapping[str, Any]) -> BasePolicy:
+def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any]) -> BasePolicy:
     agent = description["agent"]
     if agent not in AGENTS:
         raise UsageError(f"the policy is of an unknown agent {agent!r}: {nearest(str(agent), AGENTS)}")
-    observation_space = space_from_json(description["observation_space"])
     build: Any = policy_class(agent, observation_space, masked=bool(description["masked"]))
     kwargs = policy_kwargs(description["net_arch"], description["activation"])
-    return build(observation_space, space_from_json(description["action_space"]), lambda _: 0.0, **kwargs)
-
-
-def space_to_json(space: spaces.Space[Any]) -> dict[str, Any]:
-    """A space as JSON: Box, Discrete, MultiDiscrete, MultiBinary, or a Dict of these."""
-    if isinstance(space, spaces.Box):
-        bounds = {name: _compact(getattr(space, name)) for name in ("low", "high")}
-        return {"kind": "Box", **bounds, "shape": list(space.shape), "dtype": str(space.dtype)}
-    if isinstance(space, spaces.Discrete):
-        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
-    if isinstance(space, spaces.MultiDiscrete):
-        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
-    if isinstance(space, spaces.MultiBinary):
-        return {"kind": "MultiBinary", "n": int(space.n) if isinstance(space.n, int | np.integer) else list(space.n)}
-    if isinstance(space, spaces.Dict):
-        return {"kind": "Dict", "spaces": {key: space_to_json(part) for key, part in space.spaces.items()}}
-    raise UsageError(f"policies of {type(space).__name__} spaces cannot be saved")
-
-
-def space_from_json(data: Mapping[str, Any]) -> spaces.Space[Any]:
-    """The space that :func:`space_to_json` described.
-
-    Raises:
-        KeyError: If it describes none.
-    """
-    kind = data["kind"]
-    if kind == "Box":
-        if data["dtype"] not in _DTYPES:
-            raise KeyError(data["dtype"])
-        shape, dtype = tuple(data["shape"]), np.dtype(data["dtype"])
-        low, high = (np.broadcast_to(np.array(data[name], dtype=dtype), shape) for name in ("low", "high"))
-        return spaces.Box(low, high, shape, dtype)
-    if kind == "Discrete":
-        return spaces.Discrete(data["n"], start=data["start"])
-    if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(data["nvec"])
-    if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"])
-    if kind == "Dict":
-        return spaces.Dict({key: space_from_json(part) for key, part in data["spaces"].items()})
-    raise KeyError(kind)
-
-
-def _compact(bounds: NDArray[Any]) -> Any:
-    """One number where all are the same."""
-    values = np.unique(bounds)
-    return values[0].item() if len(values) == 1 else bounds.tolist()
+    action_space = space_from_json(description["action_space"])
+    return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs)

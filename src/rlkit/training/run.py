@@ -18,7 +18,7 @@ from stable_baselines3.common.logger import HParam, Image
 from stable_baselines3.common.utils import safe_mean
 
 from rlkit.agents import AGENTS, build_agent
-from rlkit.agents.policy import Policy, save_policy
+from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
 from rlkit.training import checkpoint, snapshot
@@ -233,7 +233,8 @@ class RunCallback(BaseCallback):
         config = self._config
         if self._eval_envs is None:
             self._eval_envs = evaluation_envs(config.env, config.eval_episodes)
-        policy = Policy(self.model.policy, {"agent": config.agent.name, "env_id": config.env.id})
+        description = {"agent": config.agent.name, "env_id": config.env.id}
+        policy = Policy(self.model.policy, env_observation_space(self.model), description)
         seed = SEED_OFFSET + config.seed
         episodes = play_episodes(policy, self._eval_envs, config.eval_episodes, seed)
         self.logger.record("eval/mean_reward", float(episodes.returns.mean()))
