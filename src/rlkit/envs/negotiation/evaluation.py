@@ -48,6 +48,12 @@ class Games:
     turns: NDArray[np.float64]
     groups: NDArray[np.int64]
 
+    def lead(self, other: Games, entries: Sequence[int]) -> dict[str, Any]:
+        """How much more utility than another player's on the same games, over some of the opponents."""
+        rows = list(entries)
+        difference = (self.utility[rows] - other.utility[rows]).mean((0, 1))
+        return {"utility": float(difference.mean()), "interval": list(grouped_interval(difference, self.groups))}
+
     def summary(self, entries: Sequence[int]) -> dict[str, Any]:
         """Means over some of the opponents, and the interval of the utility."""
         rows = list(entries)
@@ -202,7 +208,8 @@ def evaluate(
 
     Returns:
         JSON values: ``players``, each with ``pool`` (opponents known from training, or those asked for), ``held_out``
-        and ``opponents`` (utility of each, by seat); ``bound``, the same of the clairvoyant bound.
+        and ``opponents`` (utility of each, by seat); ``bound``, the same of the clairvoyant bound; ``lead``, the
+        agent's over the best bot, game by game.
 
     Raises:
         ValueError: If a name is unknown.
@@ -227,8 +234,8 @@ def evaluate(
         "held_out": [names[entry] for entry in strangers],
         "players": {},
     }
-    for name, who in players.items():
-        games = play_games(who, names, indices, rules)
+    played = {name: play_games(who, names, indices, rules) for name, who in players.items()}
+    for name, games in played.items():
         result["players"][name] = {
             "pool": games.summary(met),
             "held_out": games.summary(strangers) if strangers else None,
@@ -243,6 +250,9 @@ def evaluate(
         "held_out": float(bound[strangers].mean()) if strangers else None,
         "opponents": {name: float(bound[entry].mean()) for entry, name in enumerate(names)},
     }
+    if bots:
+        best = next(name for name in ranking(result) if name != AGENT)
+        result["lead"] = {"over": best, **played[AGENT].lead(played[best], met)}
     return result
 
 
@@ -272,6 +282,12 @@ def markdown(judgement: Mapping[str, Any]) -> str:
         lines += _rows([cells + ([f"{players[name]['held_out']['utility']:.3f}"] if strangers else [])], False)
     cells = ["clairvoyant bound", f"{bound['pool']:.3f}", "", "", "", "", ""]
     lines += _rows([cells + ([f"{bound['held_out']:.3f}"] if strangers else [])], False)
+    if "lead" in judgement:
+        lead, (low, high) = judgement["lead"], judgement["lead"]["interval"]
+        lines += [
+            "",
+            f"The agent's lead over {lead['over']}, game by game: {lead['utility']:.3f} [{low:.3f}, {high:.3f}].",
+        ]
     if strangers:
         lines += ["", f"Held out of training, and not in the pool: {', '.join(strangers)}."]
     lines += ["", "Utility against each opponent (moving first / second):", ""]
