@@ -15,7 +15,8 @@ class EnvironmentSpec:
     Attributes:
         entry_point: Of the single environment, ``"module:class"`` (imported when it is made).
         vector_entry_point: Of the batch.
-        evaluation: Module with ``evaluate`` and ``markdown``, which judge agents on it; None for returns alone.
+        evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge agents on it; None for
+            returns alone.
         kwargs: Default arguments.
     """
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rlkit.agents.policy import Policy, load_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
-from rlkit.errors import UsageError
+from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval
 from rlkit.training.config import EnvConfig, RunConfig
@@ -105,18 +105,19 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
         settings: Arguments of the task's own judgement, such as ``opponents``.
 
     Returns:
-        What goes to ``evaluation.json``.
+        What goes to ``evaluation.json``; ``score`` is the one number by which runs are compared.
 
     Raises:
         UsageError: If a setting is not possible.
     """
     own = task_evaluation(config.env.id)
+    allowed = own.SETTINGS if own is not None else ("episodes",)
+    for key in settings or {}:
+        if key not in allowed:
+            raise UsageError(f"agents of {config.env.id} are not judged by {key}=: {nearest(key, allowed)}")
     if own is not None:
         judgement: dict[str, Any] = own.evaluate(policy, config.env.arguments(judging=True), **(settings or {}))
         return judgement
-    unknown = set(settings or {}) - {"episodes"}
-    if unknown:
-        raise UsageError(f"{config.env.id} is judged by its returns: settings are episodes, got {sorted(unknown)}")
     count = (settings or {}).get("episodes", FINAL_EPISODES)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise UsageError(f"episodes must be a whole number >= 1, got {count!r}")
@@ -127,7 +128,7 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
     result: dict[str, Any] = {
         "env_id": config.env.id,
         "episodes": count,
-        "mean_return": float(episodes.returns.mean()),
+        "score": float(episodes.returns.mean()),
         "interval": [low, high],
         "mean_length": float(episodes.lengths.mean()),
     }
@@ -147,7 +148,7 @@ def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
         "",
         "| agent | return | length |" + (" success |" if "success_rate" in judgement else ""),
         "|---|---|---|" + ("---|" if "success_rate" in judgement else ""),
-        f"| {config.agent.name} | {judgement['mean_return']:.2f} [{low:.2f}, {high:.2f}] "
+        f"| {config.agent.name} | {judgement['score']:.2f} [{low:.2f}, {high:.2f}] "
         f"| {judgement['mean_length']:.1f} |"
         + (f" {judgement['success_rate']:.1%} |" if "success_rate" in judgement else ""),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def write_report(folder: RunFolder, tables: str) -> None:
 
 @dataclass(frozen=True)
 class Curve:
-    """The return of several seeds at the same steps.
+    """A figure of several seeds at the same steps.
 
     Attributes:
         label: Of the group of runs.
@@ -102,27 +102,30 @@ def compare(paths: Sequence[str | Path], output: Path) -> str:
     Raises:
         UsageError: If there is no run.
     """
-    groups = _grouped(paths)
-    curves = {label: curve for label, folders in groups.items() if (curve := _curve(label, folders)) is not None}
+    groups = dict(sorted(_grouped(paths).items()))
+    curves = {
+        key: {label: curve for label, folders in groups.items() if (curve := _curve(label, folders, key)) is not None}
+        for key in (RETURN, EVALUATION)
+    }
     rows, data = [], {}
-    for label, folders in sorted(groups.items()):
+    for label, folders in groups.items():
         entry: dict[str, Any] = {"runs": [str(folder.path) for folder in folders], "seeds": len(folders)}
-        if label in curves:
-            finals = curves[label].returns[:, -1]
-            entry["final_return"] = _summary(finals)
+        for key, found in curves.items():
+            if label in found:
+                entry[key] = _summary(found[label].returns[:, -1])
         scores = [score for folder in folders if (score := _judged(folder)) is not None]
         if scores:
             entry["judged"] = _summary(np.array(scores))
         data[label] = entry
-        cells = [_cell(entry.get(key)) for key in ("final_return", "judged")]
-        rows.append(f"| {label} | {len(folders)} | {cells[0]} | {cells[1]} |")
+        cells = [_cell(entry.get(key)) for key in (RETURN, EVALUATION, "judged")]
+        rows.append(f"| {label} | {len(folders)} | {' | '.join(cells)} |")
     table = "\n".join(
         [
-            "Interquartile mean over seeds, 95 % bootstrap interval in brackets. Final return: of the last training "
-            "episodes; judged: of the final evaluation.",
+            "At the end of training: interquartile mean over seeds, 95 % bootstrap interval in brackets. "
+            "Judged: the score of the final evaluation.",
             "",
-            "| runs | seeds | final return | judged |",
-            "|---|---|---|---|",
+            f"| runs | seeds | `{RETURN}` | `{EVALUATION}` | judged |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
@@ -131,8 +134,7 @@ def compare(paths: Sequence[str | Path], output: Path) -> str:
         output.mkdir(parents=True, exist_ok=True)
         write_atomically(output / "comparison.md", table)
         write_atomically(output / "comparison.json", json.dumps(data, indent=1) + "\n")
-        if curves:
-            _draw_comparison(list(curves.values()), output / "comparison.png")
+        _draw_comparison({key: list(found.values()) for key, found in curves.items() if found}, output)
     except OSError as error:
         raise UsageError(f"cannot write to {output}: {error.strerror or error}") from error
     return table
@@ -183,27 +185,30 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _curve(label: str, folders: Sequence[RunFolder]) -> Curve | None:
-    """Returns of a group's runs at common steps, up to where the shortest goes."""
+def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
+    """A figure of a group's runs at common steps, up to where the shortest goes; None if a run has none of it."""
     tracks = []
     for folder in folders:
-        points = [(row[STEP], row[RETURN]) for row in read_progress(folder.progress) if RETURN in row]
-        if points:
-            tracks.append(np.array(points, dtype=np.float64).T)
-    if not tracks:
-        return None
-    steps = np.linspace(max(track[0, 0] for track in tracks), min(track[0, -1] for track in tracks), POINTS)
-    return Curve(label, steps, np.array([np.interp(steps, *track) for track in tracks]))
+        points = [(row[STEP], row[key]) for row in read_progress(folder.progress) if key in row]
+        if not points:
+            return None
+        tracks.append(np.array(points, dtype=np.float64).T)
+    steps = np.unique(np.concatenate([track[0] for track in tracks]))
+    steps = steps[(steps >= max(track[0, 0] for track in tracks)) & (steps <= min(track[0, -1] for track in tracks))]
+    steps = steps[np.unique(np.linspace(0, len(steps) - 1, min(POINTS, len(steps))).astype(int))]
+    return Curve(label, steps, np.array([np.interp(steps, *track) for track in tracks])) if len(steps) else None
 
 
 def _judged(folder: RunFolder) -> float | None:
-    """The one number of a run's judgement: mean return, or the mean over the task's pool."""
+    """The one number of a run's judgement."""
     if not folder.evaluation.exists():
         return None
-    judgement = json.loads(folder.evaluation.read_text(encoding="utf-8"))
-    if "mean_return" in judgement:
-        return float(judgement["mean_return"])
-    return float(judgement["players"]["agent"]["pool"]["utility"])
+    try:
+        return float(json.loads(folder.evaluation.read_text(encoding="utf-8"))["score"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder.evaluation} has no score: judge the run anew with scripts/evaluate.py run={folder.path} save=true"
+        ) from error
 
 
 def _summary(values: NDArray[np.float64]) -> dict[str, Any]:
@@ -217,17 +222,21 @@ def _cell(summary: dict[str, Any] | None) -> str:
     return f"{summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _draw_comparison(curves: Sequence[Curve], path: Path) -> None:
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for number, curve in enumerate(curves):
-        middle, low, high = curve.band()
-        colour = COLOURS[number % len(COLOURS)]
-        axes.plot(curve.steps, middle, color=colour, label=f"{curve.label} ({len(curve.returns)} seeds)")
-        axes.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
-    _label(axes, RETURN)
-    axes.legend(loc="best", fontsize="small")
-    _save(figure, path)
+def _draw_comparison(curves: Mapping[str, Sequence[Curve]], output: Path) -> None:
+    """Write ``comparison.png``: a panel for each figure, a line with its band for each group of runs."""
+    if not curves:
+        return
+    figure = Figure(figsize=(1 + 6 * len(curves), 4.5), layout="constrained")
+    for place, (key, found) in enumerate(curves.items(), 1):
+        axes = figure.add_subplot(1, len(curves), place)
+        for number, curve in enumerate(found):
+            middle, low, high = curve.band()
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(curve.steps, middle, color=colour, label=f"{curve.label} ({len(curve.returns)} seeds)")
+            axes.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        _label(axes, key)
+        axes.legend(loc="best", fontsize="small")
+    _save(figure, output / "comparison.png")
 
 
 def _label(axes: Axes, key: str) -> None:

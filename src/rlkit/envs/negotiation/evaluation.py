@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.negotiation.opponents import OPPONENTS, acceptance_floor
-from rlkit.envs.negotiation.partners import Opponent, Turns, mixture
+from rlkit.envs.negotiation.partners import Opponent, Turns
 from rlkit.envs.negotiation.rules import NUM_OFFERS, TOTAL_VALUE
-from rlkit.envs.negotiation.scenarios import load_scenarios, scenario_index, universe
+from rlkit.envs.negotiation.scenarios import ScenarioError, load_scenarios, scenario_index, universe
 from rlkit.envs.negotiation.solutions import solution_table
 from rlkit.envs.negotiation.vector import NegotiationVectorEnv
+from rlkit.errors import UsageError, nearest
 from rlkit.statistics import grouped_interval
 
 AGENT = "agent"
 HELD_OUT = ("tit_for_tat", "bluffer")
 RULES = ("max_turns", "discount", "prob_end", "walk_away")
+SETTINGS = ("opponents", "scenarios", "bots")  # of `evaluate`, for who judges from the command line
 MEASURES = ("utility", "partner_utility", "agreement", "pareto", "turns")
 
 
@@ -193,7 +195,7 @@ def evaluate(
     player: Opponent,
     arguments: Mapping[str, Any],
     *,
-    opponents: Sequence[str] | None = None,
+    opponents: str | Sequence[str] | None = None,
     scenarios: str | None = None,
     bots: bool = True,
 ) -> dict[str, Any]:
@@ -202,27 +204,31 @@ def evaluate(
     Args:
         player: What is judged.
         arguments: Of the environment it was trained on: rules, instances, and which opponents it knows.
-        opponents: Scripted bots to meet; None for all.
+        opponents: Scripted bots to meet, or one of them; None for all.
         scenarios: Instances, if others than the arguments' are wanted.
         bots: Whether the bots are judged beside it.
 
     Returns:
-        JSON values: ``players``, each with ``pool`` (opponents known from training, or those asked for), ``held_out``
-        and ``opponents`` (utility of each, by seat); ``bound``, the same of the clairvoyant bound; ``lead``, the
-        agent's over the best bot, game by game.
+        JSON values: ``score``, the agent's mean utility over the pool; ``players``, each with ``pool`` (opponents known
+        from training, or those asked for), ``held_out`` and ``opponents`` (utility of each, by seat); ``bound``, the
+        same of the clairvoyant bound; ``lead``, the agent's over the best bot, game by game.
 
     Raises:
-        ValueError: If a name is unknown.
+        UsageError: If a name is unknown, or a scenario file cannot be read.
     """
+    if not isinstance(bots, bool):
+        raise UsageError(f"bots must be true or false, got {bots!r}")
     rules = {key: arguments[key] for key in RULES if key in arguments}
     source = str(scenarios or arguments.get("scenarios", "test"))
-    indices = load_scenarios(source)
-    known = [name for name in mixture(arguments.get("opponent", list(OPPONENTS))).names if name in OPPONENTS]
-    names = list(opponents) if opponents else list(OPPONENTS)
+    try:
+        indices = load_scenarios(source)
+    except ScenarioError as error:
+        raise UsageError(str(error)) from error
+    known = _entries(arguments.get("opponent", OPPONENTS))
+    names = [str(name) for name in _entries(opponents)] if opponents else list(OPPONENTS)
     for name in names:
         if name not in OPPONENTS:
-            mixture(name)  # the error that names the nearest
-            raise ValueError(f"judged against scripted bots only: {', '.join(OPPONENTS)}; got {name!r}")
+            raise UsageError(f"unknown opponent {name!r}: {nearest(name, OPPONENTS)}; judges are scripted bots alone")
     met = [entry for entry, name in enumerate(names) if name in known] or list(range(len(names)))
     strangers = [entry for entry in range(len(names)) if entry not in met]
     players: dict[str, str | Opponent] = {AGENT: player, **({name: name for name in OPPONENTS} if bots else {})}
@@ -244,6 +250,7 @@ def evaluate(
                 for entry, opponent in enumerate(names)
             },
         }
+    result["score"] = result["players"][AGENT]["pool"]["utility"]
     bound = clairvoyant_bound(names, indices, **rules)
     result["bound"] = {
         "pool": float(bound[met].mean()),
@@ -254,6 +261,13 @@ def evaluate(
         best = next(name for name in ranking(result) if name != AGENT)
         result["lead"] = {"over": best, **played[AGENT].lead(played[best], met)}
     return result
+
+
+def _entries(opponents: Any) -> list[Any]:
+    """The entries of an ``opponent=`` argument; saved runs among them are not loaded."""
+    if isinstance(opponents, Mapping | Sequence) and not isinstance(opponents, str):
+        return list(opponents)
+    return [opponents]
 
 
 def ranking(judgement: Mapping[str, Any]) -> list[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rlkit.envs.negotiation.env import NegotiationEnv
-from rlkit.envs.negotiation.rules import AGREE, ITEM_NAMES, OFFERS, item_list, offer_index
+from rlkit.envs.negotiation.rules import AGREE, ITEM_NAMES, OFFERS, WALK_AWAY, item_list, offer_index
 from rlkit.envs.negotiation.scenarios import universe
+from rlkit.errors import UsageError
 
 HELP = (
     "Type what you want to keep, as three numbers (books hats balls), such as 1 0 2; "
@@ -25,6 +26,7 @@ def play(
     seat: int | str = "random",
     scenarios: str = "all",
     seed: int | None = None,
+    rules: Mapping[str, Any] | None = None,
     ask: Callable[[str], str] = input,
     tell: Callable[[str], None] = print,
 ) -> int:
@@ -36,16 +38,26 @@ def play(
         seat: The person's.
         scenarios: Instances.
         seed: Of the instances; None draws others each time.
+        rules: Further arguments of :class:`NegotiationEnv`, such as ``max_turns``; a trained agent knows but its own.
         ask: Prints a prompt and returns a line.
         tell: Prints a line.
 
     Returns:
         0, an exit code.
+
+    Raises:
+        UsageError: If an argument is not possible.
     """
-    env = NegotiationEnv(opponent=opponent, seat=seat, scenarios=scenarios)
+    if isinstance(games, bool) or not isinstance(games, int) or games < 0:
+        raise UsageError(f"games must be a whole number, 0 for no end; got {games!r}")
+    try:
+        env = NegotiationEnv(opponent=opponent, seat=seat, scenarios=scenarios, **(rules or {}))
+        env.reset(seed=seed)
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error)) from error
     total, played = np.zeros(2), 0
-    env.reset(seed=seed)
-    tell(f"You bargain with {env.opponent_names[0]}. {HELP}")
+    walk = " 'walk' leaves without a deal." if env.batch.rules.walk_away else ""
+    tell(f"You bargain with {' or '.join(env.opponent_names)}. {HELP}{walk}")
     while games == 0 or played < games:
         result = _play_one(env, played + 1, ask, tell)
         if result is None:
@@ -53,7 +65,7 @@ def play(
         total += result
         played += 1
         games_played = f"{played} game{'s' if played > 1 else ''}"
-        tell(f"After {games_played}: you {total[0]:.0f}, {env.opponent_names[0]} {total[1]:.0f}.")
+        tell(f"After {games_played}: you {total[0]:.4g}, they {total[1]:.4g}.")
     env.close()
     return 0
 
@@ -80,7 +92,7 @@ def _play_one(
         _, _, over, _, info = env.step(action)
         if over:
             if info["agreement"]:
-                tell(f"Deal: {info['utility']:.0f} points to you, {info['partner_utility']:.0f} to them.")
+                tell(f"Deal: {info['utility']:.4g} points to you, {info['partner_utility']:.4g} to them.")
             else:
                 tell("No deal: nobody gets anything.")
             tell(f"Worth to them: {_worths(scenario.values[1 - seat])}.")
@@ -99,6 +111,8 @@ def _action(mask: Any, prompt: str, ask: Callable[[str], str], tell: Callable[[s
         numbers = [int(number) for number in re.findall(r"\d+", line)]
         if line in ("agree", "a", "yes"):
             action = AGREE
+        elif line == "walk" and len(mask) > WALK_AWAY:
+            action = WALK_AWAY
         elif re.fullmatch(r"\d+[ ,]*\d+[ ,]*\d+", line) and len(numbers) in (1, 3):
             kept = numbers if len(numbers) == 3 else [int(digit) for digit in line]
             try:
