@@ -142,8 +142,10 @@ def _evaluate(arguments: list[str]) -> int:
     from rlkit.training.evaluation import evaluate_run, save_judgement
     from rlkit.training.folder import RunFolder
 
-    folder = RunFolder(_required(settings, "run", "run=<run folder>"))
+    folder = RunFolder(str(_required(settings, "run", "run=<run folder>")))
     save = settings.pop("save", False)
+    if not isinstance(save, bool):
+        raise UsageError(f"save must be true or false, got {save!r}")
     judgement, tables = evaluate_run(folder, settings)
     print(tables)
     if save:
@@ -160,9 +162,21 @@ def _play(arguments: list[str]) -> int:
 
     if ("run" in settings) == ("opponent" in settings):
         raise UsageError("give either run=<run folder> or opponent=<scripted bot>")
-    who = settings.pop("run", None)
-    opponent = settings.pop("opponent", who)
-    return play(opponent, **settings)
+    if "opponent" in settings:
+        return play(settings.pop("opponent"), **settings)
+    run = str(settings.pop("run"))
+    return play(run, rules=_rules_of_run(run), **settings)
+
+
+def _rules_of_run(path: str) -> dict[str, Any]:
+    """The rules that the agent of a run learned to play by."""
+    from rlkit.envs.negotiation.evaluation import RULES
+    from rlkit.training.folder import RunFolder
+
+    config = RunFolder(path).read_config()
+    if config.env.name != "negotiation":
+        raise UsageError(f"{path} is a run of {config.env.id}: only agents of env=negotiation bargain")
+    return {key: value for key, value in config.env.arguments().items() if key in RULES}
 
 
 def _report(arguments: list[str]) -> int:
@@ -173,6 +187,8 @@ def _report(arguments: list[str]) -> int:
 
     outputs = [argument.partition("=")[2] for argument in arguments if argument.startswith("output=")]
     paths = [argument for argument in arguments if not argument.startswith("output=")]
+    if not paths:
+        raise UsageError("no run folder is given; --help tells more")
     output = Path(outputs[-1] if outputs else "comparison")
     print(compare(paths, output))
     print(f"Written to {output}/", file=sys.stderr)

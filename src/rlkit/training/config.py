@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlkit.agents import AGENTS
@@ -193,7 +193,7 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     parsed = parse(overrides)
     choices = {key: value for key, value in parsed.items() if key in GROUPS}
     for group, choice in choices.items():
-        if choice not in GROUPS[group]:
+        if not isinstance(choice, str) or choice not in GROUPS[group]:
             raise UsageError(f"unknown {group} {str(choice)!r}: {nearest(str(choice), GROUPS[group])}")
     with initialize_config_module("rlkit.conf", version_base="1.3"):
         composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()])
@@ -217,13 +217,16 @@ def parse(overrides: Sequence[str]) -> dict[str, Any]:
             raise UsageError(f"expected key=value, got {override!r}; --help lists the keys")
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
-        return {override.key_or_group: override.value() for override in parsed}
     except HydraException as error:
         wrong = next((o for o in overrides if o in str(error)), overrides[0])
         raise UsageError(
             f"cannot read {wrong!r}: quote values with spaces, commas, colons or '=' for the shell and for "
             "Hydra, as in 'env.scenarios=\"my file.txt\"'; lists are [a,b], mappings {a:1,b:2}"
         ) from error
+    for part in parsed:
+        if part.is_sweep_override():
+            raise UsageError(f"one value each, got {part.input_line!r}; lists are [a,b], one run is one command")
+    return {part.key_or_group: part.value() for part in parsed}
 
 
 def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -239,19 +242,32 @@ def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
 _FREE = ("kwargs", "eval_kwargs")  # their keys are the environment's
 
 
-def _set(config: DictConfig, key: str, value: Any) -> None:
-    """Set one key, if it is there and can hold the value."""
-    free = any(f".{part}." in key for part in _FREE) and key.rsplit(".", 1)[0] in keys(config)
-    if not free and key not in keys(config):
+def _is_free(config: DictConfig, key: str) -> bool:
+    return any(f".{part}." in key for part in _FREE) and key.rsplit(".", 1)[0] in keys(config)
+
+
+def check_key(config: DictConfig, key: str) -> None:
+    """Refuse a key that there is not.
+
+    Raises:
+        UsageError: Naming the nearest.
+    """
+    if key not in keys(config) and not _is_free(config, key):
         everything = list(keys(config))
         group = key.split(".")[0]
         listed = [known for known in everything if known.startswith(f"{group}.") or "." not in known + key]
         raise UsageError(f"unknown key {key!r}: {nearest(key, listed or everything)}")
-    whole = isinstance(value, float) and value.is_integer()  # steps=1e6
-    if whole and type(OmegaConf.select(config, key)) is int:
-        value = int(value)
+
+
+def _set(config: DictConfig, key: str, value: Any) -> None:
+    """Set one key, if it is there and can hold the value."""
+    check_key(config, key)
+    path, _, name = key.rpartition(".")
+    parent = OmegaConf.select(config, path) if path else config
+    if isinstance(value, float) and value.is_integer() and isinstance(parent._get_node(name), IntegerNode):
+        value = int(value)  # steps=1e6
     try:
-        OmegaConf.update(config, key, value, merge=False, force_add=free)
+        OmegaConf.update(config, key, value, merge=False, force_add=_is_free(config, key))
     except OmegaConfBaseException as error:
         raise UsageError(f"{key}={value!r} is not possible: {str(error).splitlines()[0]}") from error
 
@@ -333,8 +349,6 @@ def check(config: RunConfig) -> None:
         )
     if isinstance(agent, DQNConfig) and agent.target_update_interval < 1:
         raise UsageError(f"agent.target_update_interval must be at least 1, got {agent.target_update_interval}")
-    if config.run_dir is not None and config.resume is not None:
-        raise UsageError("resume= goes on in its own run folder: leave run_dir= out")
 
 
 def to_plain(config: RunConfig) -> dict[str, Any]:
@@ -363,7 +377,7 @@ def from_plain(data: Mapping[str, Any], source: str) -> RunConfig:
     try:
         parts = {group: _filled(choices[data[group]["name"]], data.pop(group)) for group, choices in GROUPS.items()}
         config: RunConfig = _filled(RunConfig, {**data, **parts})
-    except (KeyError, TypeError, AttributeError, OmegaConfBaseException) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
         raise UsageError(f"{source} does not fit this rlkit: {str(error).splitlines()[0]}") from error
     check(config)
     return config

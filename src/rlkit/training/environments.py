@@ -41,7 +41,7 @@ def make_envs(config: EnvConfig, num_envs: int, *, judging: bool = False, reward
             with warnings.catch_warnings():  # what gymnasium.make warns of once is not news for each of many
                 warnings.simplefilter("once")
                 envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
-    except (gymnasium.error.Error, ValueError, TypeError) as error:
+    except (gymnasium.error.Error, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"env.id={config.id} cannot be made: {error}") from error
     return VecEnvAdapter(envs, reward_scale)
 

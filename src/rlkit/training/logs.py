@@ -15,6 +15,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from rlkit.errors import UsageError
 from rlkit.files import write_atomically
 from rlkit.training.folder import RunFolder
 
@@ -48,8 +49,8 @@ class ProgressTable(KVWriter):
 
     def __init__(self, path: Path, resumed_at: int | None) -> None:
         self._path = path
-        rows = read_progress(path) if resumed_at is not None and path.exists() else []
-        self._rows: list[dict[str, Any]] = [row for row in rows if row[STEP] <= (resumed_at or 0)]
+        rows = _read_cells(path) if resumed_at is not None and path.exists() else []
+        self._rows: list[dict[str, Any]] = [row for row in rows if int(row[STEP]) <= (resumed_at or 0)]
         self._columns: list[str] = list(dict.fromkeys(key for row in self._rows for key in row)) or [STEP]
         self._rewrite()
 
@@ -82,15 +83,29 @@ class ProgressTable(KVWriter):
 
 
 def read_progress(path: Path) -> list[dict[str, float]]:
-    """Rows of a ``progress.csv``, empty cells left out; a last line that was cut off is passed over."""
-    rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            try:
-                rows.append({key: float(value) for key, value in row.items() if value})
-            except (TypeError, ValueError):
-                continue
-    return [{**row, STEP: int(row[STEP])} for row in rows if STEP in row]
+    """Rows of a ``progress.csv``, empty cells left out; a last line that was cut off is passed over.
+
+    Raises:
+        UsageError: If it is no such table.
+    """
+    return [{key: int(cell) if key == STEP else float(cell) for key, cell in row.items()} for row in _read_cells(path)]
+
+
+def _read_cells(path: Path) -> list[dict[str, str]]:
+    """The same as they are written, all of them numbers."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        whole = text[: text.rfind("\n") + 1]
+        rows = [{key: cell for key, cell in row.items() if cell} for row in csv.DictReader(io.StringIO(whole))]
+        for row in rows:
+            int(row[STEP])
+            for cell in row.values():
+                float(cell)
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UsageError(
+            f"{path} is damaged ({error!r}): move it away; TensorBoard's event files hold the same figures"
+        ) from error
+    return rows
 
 
 class ProgressBar:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -22,7 +23,7 @@ from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
 from rlkit.training import checkpoint, snapshot
-from rlkit.training.config import RESUME_KEYS, RunConfig
+from rlkit.training.config import RESUME_KEYS, RunConfig, check_key
 from rlkit.training.environments import make_envs
 from rlkit.training.evaluation import (
     SEED_OFFSET,
@@ -38,7 +39,7 @@ from rlkit.training.report import draw_curves, write_report
 
 
 class Stopped(Exception):
-    """The run was asked to stop, and has stopped with a checkpoint.
+    """The run was asked to stop and has stopped: with a checkpoint, or at once if it was asked twice.
 
     Attributes:
         signal: Which signal asked.
@@ -65,7 +66,7 @@ def train(config: RunConfig) -> RunFolder:
 
     Raises:
         UsageError: If something cannot be done as asked; no run is damaged by it.
-        Stopped: On Ctrl-C or SIGTERM, after a checkpoint.
+        Stopped: On Ctrl-C or SIGTERM, after a checkpoint; or at once, on the second.
     """
     if config.threads:
         th.set_num_threads(config.threads)
@@ -82,6 +83,8 @@ def train(config: RunConfig) -> RunFolder:
             f"cannot write to {folder.path}: {error.strerror or error}. The run is as its newest checkpoint has it: "
             f"make room or give write permission, then go on with resume={folder.path}"
         ) from error
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT, folder) from None
     finally:
         envs.close()
     return folder
@@ -115,35 +118,39 @@ def resume_config(saved: RunConfig, asked: dict[str, Any], folder: Path) -> RunC
                 f"{folder} is a run of {group}={getattr(saved, group).name}, not {group}={asked[group]}: "
                 f"leave {group}= out, or begin a new run"
             )
+    node = OmegaConf.structured(saved)
     for key, value in asked.items():
         if key in RESUME_KEYS or key in ("env", "agent", "reward"):
             continue
-        if OmegaConf.select(OmegaConf.structured(saved), key) != value:
-            raise UsageError(
-                f"{key}={value} cannot be changed in a run that goes on (it was made with another value): "
-                f"leave it out, or begin a new run. What can be set with resume=: {', '.join(RESUME_KEYS[1:])}"
-            )
+        check_key(node, key)
+        if OmegaConf.select(node, key) == value:
+            continue
+        if key == "run_dir":
+            raise UsageError(f"resume={folder} goes on in that folder: leave run_dir= out")
+        raise UsageError(
+            f"{key}={value} cannot be changed in a run that goes on (it was made with another value): "
+            f"leave it out, or begin a new run. What can be set with resume=: {', '.join(RESUME_KEYS[1:])}"
+        )
     return saved
 
 
 def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: bool) -> None:
     found = checkpoint.load_newest(folder.checkpoints, _say) if config.resume else None
-    resumed_at = None
     if found is not None:
-        resumed_at = int(found[1]["counters"]["num_timesteps"])
+        _go_back(model, folder, *found)
     elif config.resume:
         _say(f"{folder.path} has no checkpoint yet: beginning anew")
-        resumed_at = -1
-    model.set_logger(make_logger(folder, resumed_at))
-    if found is not None:
-        try:
-            snapshot.put(model, found[1])
-        except (KeyError, RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise UsageError(f"{found[0]} does not fit its run's configuration: {error!r}") from error
+        model.set_logger(make_logger(folder, resumed_at=-1))
+    else:
+        model.set_logger(make_logger(folder, resumed_at=None))
     left = config.steps - model.num_timesteps
     if left <= 0:
-        _say(f"{folder.path} has its {config.steps:,} steps already; steps=<more> goes on")
+        _say(f"{folder.path} has {model.num_timesteps:,} steps already; steps=<more> goes on")
+        save_policy(folder.policy, model, config.agent, env_id=config.env.id, masked=masked)  # of that last checkpoint
+        model.logger.close()
         return
+    if config.resume:
+        folder.write_config(replace(config, resume=None))  # the next resume= needs to know of steps=<more>
     where = "Going on in" if found else "Training in"
     _say(f"{where} {folder.path}; watch it with: tensorboard --logdir {folder.path}")
     bar = ProgressBar(config.steps, model.num_timesteps, config.progress)
@@ -157,6 +164,17 @@ def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: b
             callback.close()
             bar.close()
             model.logger.close()
+
+
+def _go_back(model: BaseAlgorithm, folder: RunFolder, source: Path, state: dict[str, Any]) -> None:
+    """Give the agent the state of a checkpoint, and a logger that forgets what came after."""
+    try:
+        model.set_logger(make_logger(folder, resumed_at=int(state["counters"]["num_timesteps"])))
+        snapshot.put(model, state)
+    except UsageError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UsageError(f"{source} does not fit its run's configuration: {error!r}") from error
 
 
 class RunCallback(BaseCallback):
