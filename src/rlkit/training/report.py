@@ -189,7 +189,8 @@ def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
     """A figure of a group's runs at common steps, up to where the shortest goes; None if a run has none of it."""
     tracks = []
     for folder in folders:
-        points = [(row[STEP], row[key]) for row in read_progress(folder.progress) if key in row]
+        rows = read_progress(folder.progress) if folder.progress.exists() else []  # killed before its first figures
+        points = [(row[STEP], row[key]) for row in rows if key in row]
         if not points:
             return None
         tracks.append(np.array(points, dtype=np.float64).T)
