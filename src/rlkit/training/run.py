@@ -169,7 +169,8 @@ def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: b
 def _go_back(model: BaseAlgorithm, folder: RunFolder, source: Path, state: dict[str, Any]) -> None:
     """Give the agent the state of a checkpoint, and a logger that forgets what came after."""
     try:
-        model.set_logger(make_logger(folder, resumed_at=int(state["counters"]["num_timesteps"])))
+        step = int(state["counters"]["num_timesteps"])
+        model.set_logger(make_logger(folder, resumed_at=step or -1))  # at step 0 the hyperparameters come anew
         snapshot.put(model, state)
     except UsageError:
         raise
