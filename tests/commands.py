@@ -5,6 +5,7 @@ A fork server has imported everything once (`warm`), so that a process costs a t
 
 from __future__ import annotations
 
+import functools
 import importlib
 import multiprocessing
 import os
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 HERE = Path(__file__).resolve().parent
@@ -101,3 +103,19 @@ def _run(
     if fault is not None:
         fault()
     sys.exit(getattr(importlib.import_module("rlkit.cli"), f"{name}_main")(arguments))
+
+
+def kill_at(function: str, call: int) -> None:
+    """Be killed when a function of a module is called for the ``call``-th time."""
+    module, _, name = function.partition(":")
+    owner = importlib.import_module(module)
+    original, calls = getattr(owner, name), [0]
+
+    @functools.wraps(original)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    setattr(owner, name, counted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import torch as th
 
-from commands import Command, run
+from commands import Command, kill_at, run
 from rlkit import cli
 from rlkit.agents import AGENTS
 from rlkit.training import checkpoint
@@ -60,22 +59,6 @@ def test_killed_at_a_random_moment(kind: str, share: float, whole: dict[str, Pat
     assert command.wait().code == -signal.SIGKILL
     resume(tmp_path)
     assert_same_run(tmp_path / "run", whole[kind])
-
-
-def kill_at(function: str, call: int) -> None:
-    """Be killed when a function of a module is called for the ``call``-th time."""
-    module, _, name = function.partition(":")
-    owner = importlib.import_module(module)
-    original, calls = getattr(owner, name), [0]
-
-    @functools.wraps(original)
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-
-    setattr(owner, name, counted)
 
 
 def kill_before_description(time_written: int) -> None:
