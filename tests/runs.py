@@ -100,10 +100,11 @@ def assert_same(one: Any, other: Any, path: str = "") -> None:
         for number, (a, b) in enumerate(zip(one, other, strict=True)):
             assert_same(a, b, f"{path}/{number}")
     elif isinstance(one, th.Tensor):
-        assert one.dtype == other.dtype, path
-        assert th.equal(one, other), path
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), path
+        bits, others = (tensor.flatten().contiguous().view(th.uint8) for tensor in (one, other))
+        assert th.equal(bits, others), path
     elif isinstance(one, np.ndarray):
-        assert one.dtype == other.dtype, path
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), path
         np.testing.assert_array_equal(one, other, err_msg=path)
     else:
         assert one == other or (one != one and other != other), path
