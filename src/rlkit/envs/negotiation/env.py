@@ -128,7 +128,9 @@ class NegotiationEnv(SingleEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin a new game; ``options`` may fix ``scenario``, ``seat`` and ``opponent``."""
-        options = dict(options or {})
+        if not options:
+            return super().reset(seed=seed)
+        options = dict(options)
         plural = {"scenario": "scenarios", "seat": "seats", "opponent": "opponents"}
         if unknown := set(options) - set(plural):
             raise ValueError(f"unknown reset options {sorted(unknown)}: options are {', '.join(plural)}")
