@@ -100,7 +100,7 @@ def load(checkpoint: Path) -> dict[str, Any]:
             if sums[name] != _sha256(checkpoint / name):
                 raise DamagedCheckpoint(f"{checkpoint / name} is damaged: its sha256 is not the one in {MANIFEST}")
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-        with np.load(checkpoint / ARRAYS, allow_pickle=False) as stored:
+        with (checkpoint / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         tensors = load_tensors((checkpoint / TENSORS).read_bytes())
         tree = _unpack(state, arrays, tensors)

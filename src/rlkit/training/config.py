@@ -374,6 +374,8 @@ def from_plain(data: Mapping[str, Any], source: str) -> RunConfig:
         raise UsageError(
             f"{source} has format {version}, this rlkit reads up to {FORMAT}: install the rlkit that wrote it"
         )
+    if "${" in str(data):  # what was written has none, and OmegaConf would look up the reader's environment variables
+        raise UsageError(f"{source} does not fit this rlkit: ${{...}} is not followed")
     try:
         parts = {group: _filled(choices[data[group]["name"]], data.pop(group)) for group, choices in GROUPS.items()}
         config: RunConfig = _filled(RunConfig, {**data, **parts})

@@ -96,7 +96,10 @@ def _read_cells(path: Path) -> list[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
-        rows = [{key: cell for key, cell in row.items() if cell} for row in csv.DictReader(io.StringIO(whole))]
+        table = csv.DictReader(io.StringIO(whole))
+        if whole and STEP not in (table.fieldnames or ()):
+            raise ValueError(f"no column {STEP!r}")
+        rows = [{key: cell for key, cell in row.items() if cell} for row in table]
         for row in rows:
             int(row[STEP])
             for cell in row.values():
