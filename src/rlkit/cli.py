@@ -47,7 +47,10 @@ Bargain with the agent of a run in the terminal.    python scripts/play.py run=<
 """
 
 REPORT_HELP = """\
-Compare runs.    python scripts/report.py runs/... [runs/... ...] [output=comparison]
+Compare runs.    python scripts/report.py runs/... [runs/... ...] [key=value ...]
+
+  output=comparison                   folder that is written
+  figures=[negotiation/utility]       columns of progress.csv; default: {figures}
 
 Runs that differ in the seed alone are one group: interquartile mean and 95 % bootstrap interval.
 Writes comparison.png, comparison.md and comparison.json.
@@ -195,17 +198,20 @@ def _rules_of_run(path: str) -> dict[str, Any]:
 
 
 def _report(arguments: list[str]) -> int:
-    if _asks_help(arguments) or not arguments:
-        print(REPORT_HELP)
-        return 0
-    from rlkit.training.report import compare
+    from rlkit.training.report import FIGURES, compare
 
-    outputs = [argument.partition("=")[2] for argument in arguments if argument.startswith("output=")]
-    paths = [argument for argument in arguments if not argument.startswith("output=")]
+    if not arguments:
+        arguments = ["--help"]
+    paths = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
+    rest = [argument for argument in arguments if argument not in paths]
+    settings = _settings(rest, REPORT_HELP.format(figures=f"[{','.join(FIGURES)}]"), ("output", "figures"))
+    if settings is None:
+        return 0
     if not paths:
         raise UsageError("no run folder is given; --help tells more")
-    output = Path(outputs[-1] if outputs else "comparison")
-    print(compare(paths, output))
+    figures = settings.get("figures", FIGURES)
+    output = Path(str(settings.get("output", "comparison")))
+    print(compare(paths, output, [figures] if isinstance(figures, str) else list(figures)))
     print(f"Written to {output}/", file=sys.stderr)
     return 0
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rlkit.errors import UsageError
+from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm
 from rlkit.training.folder import RunFolder
@@ -23,6 +23,7 @@ from rlkit.training.logs import STEP, read_progress
 
 RETURN = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
+FIGURES = (RETURN, EVALUATION)  # what runs are compared by
 ALWAYS = (RETURN, EVALUATION, "rollout/ep_len_mean")
 NOT_DRAWN = ("time/", "eval/", "rollout/", "train/")
 POINTS = 200  # of a curve over several seeds
@@ -89,24 +90,26 @@ class Curve:
         return iqm(self.returns, 0), ends[:, 0], ends[:, 1]
 
 
-def compare(paths: Sequence[str | Path], output: Path) -> str:
+def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = FIGURES) -> str:
     """Compare runs: curves with intervals over seeds, and a table; written to a folder.
 
     Args:
         paths: Run folders, or folders that have them below.
         output: Gets ``comparison.png``, ``comparison.md`` and ``comparison.json``.
+        figures: Columns of ``progress.csv``.
 
     Returns:
         The table.
 
     Raises:
-        UsageError: If there is no run.
+        UsageError: If there is no run, or no run has one of the figures.
     """
     groups = dict(sorted(_grouped(paths).items()))
     curves = {
         key: {label: curve for label, folders in groups.items() if (curve := _curve(label, folders, key)) is not None}
-        for key in (RETURN, EVALUATION)
+        for key in figures
     }
+    _check_figures(figures, curves, groups)
     rows, data = [], {}
     for label, folders in groups.items():
         entry: dict[str, Any] = {"runs": [str(folder.path) for folder in folders], "seeds": len(folders)}
@@ -117,15 +120,15 @@ def compare(paths: Sequence[str | Path], output: Path) -> str:
         if scores:
             entry["judged"] = _summary(np.array(scores))
         data[label] = entry
-        cells = [_cell(entry.get(key)) for key in (RETURN, EVALUATION, "judged")]
+        cells = [_cell(entry.get(key)) for key in (*figures, "judged")]
         rows.append(f"| {label} | {len(folders)} | {' | '.join(cells)} |")
     table = "\n".join(
         [
             "At the end of training: interquartile mean over seeds, 95 % bootstrap interval in brackets. "
             "Judged: the score of the final evaluation.",
             "",
-            f"| runs | seeds | `{RETURN}` | `{EVALUATION}` | judged |",
-            "|---|---|---|---|---|",
+            f"| runs | seeds | {' | '.join(f'`{key}`' for key in figures)} | judged |",
+            "|---|---|" + "---|" * (len(figures) + 1),
             *rows,
             "",
         ]
@@ -183,6 +186,16 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
+
+
+def _check_figures(
+    figures: Sequence[str], curves: Mapping[str, Mapping[str, Curve]], groups: Mapping[str, Sequence[RunFolder]]
+) -> None:
+    """Refuse a figure that no run has; those compared by default may be missing, as in a run without evaluations."""
+    for key in figures:
+        if key not in FIGURES and not curves[key]:
+            rows = [row for folders in groups.values() for row in read_progress(folders[0].progress)]
+            raise UsageError(f"no run has the figure {key!r}: {nearest(key, {name for row in rows for name in row})}")
 
 
 def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
