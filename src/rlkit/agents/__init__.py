@@ -6,7 +6,8 @@ Importing this does not load PyTorch.
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class AgentSpec:
         actions: Kinds of action space that it can handle.
         n_envs: Environments a run has when the user does not say.
         masked: The algorithm where the environment has action masks, if there is one.
+        network: Arguments of its network that the algorithm sets by itself, and a policy's file does not have.
     """
 
     algorithm: str
@@ -41,6 +43,7 @@ class AgentSpec:
     actions: tuple[str, ...]
     n_envs: int
     masked: str | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -53,7 +56,7 @@ AGENTS: dict[str, AgentSpec] = {
     "qrdqn": AgentSpec("sb3_contrib:QRDQN", configs.QRDQNConfig, ("Discrete",), 1),
     "sac": AgentSpec("stable_baselines3:SAC", configs.SACConfig, ("Box",), 1),
     "td3": AgentSpec("stable_baselines3:TD3", configs.TD3Config, ("Box",), 1),
-    "ddpg": AgentSpec("stable_baselines3:DDPG", configs.DDPGConfig, ("Box",), 1),
+    "ddpg": AgentSpec("stable_baselines3:DDPG", configs.DDPGConfig, ("Box",), 1, network={"n_critics": 1}),
     "tqc": AgentSpec("sb3_contrib:TQC", configs.TQCConfig, ("Box",), 1),
     "crossq": AgentSpec("sb3_contrib:CrossQ", configs.CrossQConfig, ("Box",), 1),
 }

@@ -261,4 +261,4 @@ def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any
     build: Any = policy_class(agent, observation_space, masked=bool(description["masked"]))
     kwargs = policy_kwargs(description["net_arch"], description["activation"])
     action_space = space_from_json(description["action_space"])
-    return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs)
+    return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs, **AGENTS[agent].network)
