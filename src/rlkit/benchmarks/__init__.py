@@ -1,1 +1,3 @@
-"""Speed, as ratios measured in one run."""
+"""Speed as ratios to peers, each measured in one run."""
+
+BENCHMARKS = ("negotiation", "ppo")

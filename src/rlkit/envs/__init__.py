@@ -15,7 +15,8 @@ class EnvironmentSpec:
     Attributes:
         entry_point: Of the single environment, ``"module:class"`` (imported when it is made).
         vector_entry_point: Of the batch.
-        evaluation: ``"module:function"`` that judges agents on it, or None for returns alone.
+        evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge agents on it; None for
+            returns alone.
         kwargs: Default arguments.
     """
 
@@ -29,7 +30,7 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     "rlkit/Negotiation-v0": EnvironmentSpec(
         entry_point="rlkit.envs.negotiation.env:NegotiationEnv",
         vector_entry_point="rlkit.envs.negotiation.vector:NegotiationVectorEnv",
-        evaluation="rlkit.envs.negotiation.evaluation:evaluate",
+        evaluation="rlkit.envs.negotiation.evaluation",
     ),
 }
 

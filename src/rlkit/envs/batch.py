@@ -161,8 +161,8 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
 
     def _begin(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
         self._reset_rows(rows, options)
-        self._elapsed *= ~rows
-        self._ended &= ~rows
+        np.putmask(self._elapsed, rows, 0)
+        np.putmask(self._ended, rows, False)
 
     def step(
         self, actions: NDArray[Any]
@@ -297,7 +297,7 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Begin a new episode; see the class's manual for the options."""
         super().reset(seed=seed)
-        self._batch.reset(seed=seed, options={key: [value] for key, value in (options or {}).items()})
+        self._batch.reset(seed=seed, options={key: [value] for key, value in options.items()} if options else None)
         return self.observe()
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:

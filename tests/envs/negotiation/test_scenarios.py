@@ -15,7 +15,7 @@ def test_split_keeps_mirrored_instances_together_and_covers_all() -> None:
     assert sorted([*train, *test]) == list(range(len(universe())))
     mirrored = {scenario_index(universe()[i].mirrored()) for i in test}
     assert mirrored == set(test.tolist())
-    assert 0.15 < len(test) / len(universe()) < 0.25
+    assert 0.45 < len(test) / len(universe()) < 0.55
 
 
 @pytest.mark.parametrize(

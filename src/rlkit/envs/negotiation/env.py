@@ -107,29 +107,30 @@ class NegotiationEnv(SingleEnv):
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        super().__init__(
-            NegotiationVectorEnv(
-                1,
-                opponent=opponent,
-                seat=seat,
-                max_turns=max_turns,
-                discount=discount,
-                prob_end=prob_end,
-                walk_away=walk_away,
-                scenarios=scenarios,
-                illegal=illegal,
-                autoreset_mode=AutoresetMode.DISABLED,
-                max_episode_steps=max_episode_steps,
-                copy=False,
-                render_mode=render_mode,
-            )
+        self.batch = NegotiationVectorEnv(
+            1,
+            opponent=opponent,
+            seat=seat,
+            max_turns=max_turns,
+            discount=discount,
+            prob_end=prob_end,
+            walk_away=walk_away,
+            scenarios=scenarios,
+            illegal=illegal,
+            autoreset_mode=AutoresetMode.DISABLED,
+            max_episode_steps=max_episode_steps,
+            copy=False,
+            render_mode=render_mode,
         )
+        super().__init__(self.batch)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin a new game; ``options`` may fix ``scenario``, ``seat`` and ``opponent``."""
-        options = dict(options or {})
+        if not options:
+            return super().reset(seed=seed)
+        options = dict(options)
         plural = {"scenario": "scenarios", "seat": "seats", "opponent": "opponents"}
         if unknown := set(options) - set(plural):
             raise ValueError(f"unknown reset options {sorted(unknown)}: options are {', '.join(plural)}")
@@ -139,16 +140,16 @@ class NegotiationEnv(SingleEnv):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions, shape ``(actions,)``."""
-        return self._batch.action_masks()[0]  # type: ignore[attr-defined]
+        return self.batch.action_masks()[0]
 
     def suggest(self, bot: str) -> int:
         """What a scripted bot would do in the learner's place."""
-        return int(self._batch.suggest(bot)[0])  # type: ignore[attr-defined]
+        return int(self.batch.suggest(bot)[0])
 
     @property
     def opponent_names(self) -> tuple[str, ...]:
         """Names of the entries of the opponent mixture."""
-        return self._batch.opponent_names  # type: ignore[attr-defined]
+        return self.batch.opponent_names
 
 
 def scenario_number(scenario: Any) -> int:

@@ -8,6 +8,8 @@ them, so that policies and traces can be exchanged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,17 @@ def offer_index(books: int, hats: int, balls: int) -> int:
             f"no offer keeps {(books, hats, balls)}: counts are whole numbers from 0 to {POOL_MAX} "
             f"that add up to at most {POOL_MAX}"
         ) from None
+
+
+def item_list(counts: Sequence[int] | NDArray[np.integer]) -> str:
+    """Items in words.
+
+    Example:
+        >>> item_list((1, 0, 2))
+        '1 book, 2 balls'
+    """
+    words = [f"{n} {name}{'s' if n != 1 else ''}" for n, name in zip(counts, ITEM_NAMES, strict=True) if n]
+    return ", ".join(words) or "nothing"
 
 
 def observation_size(max_turns: int) -> int:

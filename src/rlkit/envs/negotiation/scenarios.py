@@ -21,7 +21,7 @@ from rlkit.envs.negotiation.rules import NUM_ITEMS, POOL_MAX, POOL_MIN, TOTAL_VA
 
 Triple = tuple[int, int, int]
 
-TEST_FRACTION = 5  # one class of mirrored instances in five is held out
+HELD_OUT_EVERY = 2  # every second class of mirrored instances is held out: enough of them for narrow intervals
 
 
 class ScenarioError(ValueError):
@@ -121,7 +121,7 @@ def scenario_index(scenario: Scenario) -> int:
 
 @cache
 def _split() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Train and test indices: mirrored instances stay together, every fifth class (hashed) is test."""
+    """Train and test indices: mirrored instances stay together, every second class (hashed) is test."""
     test = []
     for index, scenario in enumerate(universe()):
         smaller = min(scenario.values)
@@ -129,7 +129,7 @@ def _split() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         key = 0
         for number in (*scenario.pool, *smaller, *larger):
             key = (key * 1_000_003 + number + 1) % 2_147_483_647  # fixed, so the split never changes
-        if (key // 7) % TEST_FRACTION == 0:
+        if (key // 7) % HELD_OUT_EVERY == 0:
             test.append(index)
     held_out = np.array(test, dtype=np.int32)
     everything = np.arange(len(universe()), dtype=np.int32)
@@ -140,7 +140,7 @@ def load_scenarios(source: str | Path) -> NDArray[np.int32]:
     """Indices of the instances that a name or a file stands for.
 
     Args:
-        source: ``"all"`` (5,793), ``"train"`` or ``"test"`` (a fixed split of these, four to one, with mirrored
+        source: ``"all"`` (5,793), ``"train"`` or ``"test"`` (a fixed split into halves, with mirrored
             instances on the same side), or the path of a file. In a file either every line is an instance in
             OpenSpiel's syntax, ``1,2,3 8,1,0 4,0,2`` (pool, first values, second values), or consecutive pairs of
             lines ``1 8 2 1 3 0`` (count and value, item by item) are the two players' contexts, as in the published

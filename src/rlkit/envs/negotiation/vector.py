@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.negotiation import kernel
 from rlkit.envs.negotiation.opponents import OPPONENTS
 from rlkit.envs.negotiation.partners import OpponentSpec, Turns, mixture
-from rlkit.envs.negotiation.rules import DEFAULT_MAX_TURNS, ITEM_NAMES, NUM_OFFERS, OFFERS, observation_size
+from rlkit.envs.negotiation.rules import DEFAULT_MAX_TURNS, NUM_OFFERS, OFFERS, item_list, observation_size
 from rlkit.envs.negotiation.scenarios import load_scenarios, universe
 from rlkit.envs.negotiation.solutions import solution_table
 from rlkit.envs.negotiation.tables import tables
@@ -245,12 +244,12 @@ class NegotiationVectorEnv(BatchEnv):
         pool = universe()[self._games["scenario"][row]].pool
         action = int(actions[row])
         if action < NUM_OFFERS:
-            what = f"the offer {action}, which keeps {_items(OFFERS[action])},"
+            what = f"the offer {action}, which keeps {item_list(OFFERS[action])},"
         else:
             what = "agreeing before any offer was made"
         raise ValueError(
             f"action {action} is not legal in environment {row}: {what} cannot be played "
-            f"with a pool of {_items(pool)}. "
+            f"with a pool of {item_list(pool)}. "
             f"Legal actions: {np.flatnonzero(self._masks[row]).tolist()} (info['action_mask'], action_masks())"
         )
 
@@ -318,13 +317,6 @@ class NegotiationVectorEnv(BatchEnv):
             max_turns=self.rules.max_turns,
             discount=self.rules.discount,
         )
-
-
-def _items(counts: Sequence[int] | NDArray[np.int8]) -> str:
-    words = [
-        f"{count} {name}{'s' if count != 1 else ''}" for count, name in zip(counts, ITEM_NAMES, strict=True) if count
-    ]
-    return ", ".join(words) or "nothing"
 
 
 def check_rules(max_turns: Any, discount: Any, prob_end: Any, seat: Any, illegal: Any) -> None:

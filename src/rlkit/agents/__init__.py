@@ -1,0 +1,174 @@
+"""The table of agents: a name, what can be set, for which actions it is, and how it is built.
+
+Importing this does not load PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+
+from rlkit.agents import config as configs
+from rlkit.agents.config import AgentConfig
+from rlkit.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+ANY_ACTIONS = ("Discrete", "Box", "MultiDiscrete", "MultiBinary")
+NOT_PASSED_ON = ("name", "learning_rate_schedule", "net_arch", "activation", "action_noise")
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """A row of the table of agents.
+
+    Attributes:
+        algorithm: ``"module:class"``, a Stable-Baselines3 algorithm.
+        config: What can be set.
+        actions: Kinds of action space that it can handle.
+        n_envs: Environments a run has when the user does not say.
+        masked: The algorithm where the environment has action masks, if there is one.
+        network: Arguments of its network that the algorithm sets by itself, and a policy's file does not have.
+    """
+
+    algorithm: str
+    config: type[AgentConfig]
+    actions: tuple[str, ...]
+    n_envs: int
+    masked: str | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
+
+
+AGENTS: dict[str, AgentSpec] = {
+    "ppo": AgentSpec(
+        "stable_baselines3:PPO", configs.PPOConfig, ANY_ACTIONS, 8, masked="rlkit.agents.ppo:LeanMaskablePPO"
+    ),
+    "a2c": AgentSpec("stable_baselines3:A2C", configs.A2CConfig, ANY_ACTIONS, 8),
+    "trpo": AgentSpec("sb3_contrib:TRPO", configs.TRPOConfig, ANY_ACTIONS, 8),
+    "dqn": AgentSpec("stable_baselines3:DQN", configs.DQNConfig, ("Discrete",), 1),
+    "qrdqn": AgentSpec("sb3_contrib:QRDQN", configs.QRDQNConfig, ("Discrete",), 1),
+    "sac": AgentSpec("stable_baselines3:SAC", configs.SACConfig, ("Box",), 1),
+    "td3": AgentSpec("stable_baselines3:TD3", configs.TD3Config, ("Box",), 1),
+    "ddpg": AgentSpec("stable_baselines3:DDPG", configs.DDPGConfig, ("Box",), 1, network={"n_critics": 1}),
+    "tqc": AgentSpec("sb3_contrib:TQC", configs.TQCConfig, ("Box",), 1),
+    "crossq": AgentSpec("sb3_contrib:CrossQ", configs.CrossQConfig, ("Box",), 1),
+}
+
+
+def agent_spec(name: str) -> AgentSpec:
+    """The row of an agent.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in AGENTS:
+        raise UsageError(f"unknown agent {name!r}: {nearest(name, AGENTS)}")
+    return AGENTS[name]
+
+
+def check_pairing(name: str, action_space: spaces.Space[Any]) -> None:
+    """Refuse an agent that cannot choose such actions.
+
+    Raises:
+        UsageError: Naming the agents that can.
+    """
+    kind = type(action_space).__name__
+    if kind not in agent_spec(name).actions:
+        fitting = [other for other, spec in AGENTS.items() if kind in spec.actions]
+        able = ", ".join(agent_spec(name).actions)
+        advice = f"agents for {kind}: {', '.join(fitting)}" if fitting else f"no agent here handles {kind}"
+        raise UsageError(f"agent={name} chooses {able} actions, this environment's are {action_space}; {advice}")
+    if np.any(getattr(action_space, "start", 0) != 0):
+        raise UsageError(f"agents count actions from 0, this environment's are {action_space}: wrap it to shift them")
+
+
+def load_class(path: str) -> Any:
+    """The class that ``"module:class"`` of the table names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, masked: bool) -> BaseAlgorithm:
+    """An untrained agent.
+
+    Args:
+        config: Its settings.
+        envs: What it will learn from.
+        seed: Of its weights, its actions and the environments.
+        device: Of PyTorch: ``cpu``, ``cuda``, ``auto``.
+        masked: Whether the environment has action masks.
+
+    Returns:
+        A Stable-Baselines3 algorithm.
+
+    Raises:
+        UsageError: If the agent cannot handle the environment's actions, a setting is out of its range, or there is no
+            such device.
+    """
+    from rlkit.agents.policy import policy_class, policy_kwargs
+
+    check_pairing(config.name, envs.action_space)
+    _check_device(device)
+    spec = agent_spec(config.name)
+    use_masks = masked and spec.masked is not None
+    algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
+    settings = {key: value for key, value in asdict(config).items() if key not in NOT_PASSED_ON}
+    if config.learning_rate_schedule == "linear":
+        settings["learning_rate"] = LinearSchedule(config.learning_rate)
+    elif config.learning_rate_schedule != "constant":
+        raise UsageError(
+            f"agent.learning_rate_schedule must be constant or linear, got {config.learning_rate_schedule!r}"
+        )
+    if isinstance(config, configs.OnPolicyConfig) and config.n_steps * envs.num_envs < 2:
+        raise UsageError("an update needs at least two steps: raise agent.n_steps or n_envs")
+    if isinstance(config, configs.TD3Config):
+        settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
+    try:
+        return algorithm(
+            policy_class(config.name, envs.observation_space, masked=use_masks),
+            envs,
+            policy_kwargs=policy_kwargs(config.net_arch, config.activation),
+            seed=seed,
+            device=device,
+            **settings,
+        )
+    except (AssertionError, ValueError, RuntimeError) as error:  # the algorithm's own checks of settings and spaces
+        raise UsageError(f"agent={config.name} refuses its settings, or this environment: {error}") from error
+
+
+class LinearSchedule:
+    """From a value at the start of the run to zero at its end."""
+
+    def __init__(self, initial: float) -> None:
+        self.initial = initial
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The value when this share of the run is left."""
+        return self.initial * progress_remaining
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that is not there: Stable-Baselines3 would quietly take the CPU."""
+    import torch as th
+
+    try:
+        th.zeros(1, device=None if device == "auto" else device).item()
+    except (RuntimeError, AssertionError) as error:  # unknown, absent, or PyTorch was built without it
+        raise UsageError(
+            f"PyTorch cannot compute on device={device} here: it must be cpu, auto, or a device that is there, "
+            "such as cuda or cuda:1"
+        ) from error
+
+
+def _action_noise(sigma: float, action_space: spaces.Space[Any]) -> Any:
+    from stable_baselines3.common.noise import NormalActionNoise
+
+    shape = action_space.shape or (1,)
+    return NormalActionNoise(np.zeros(shape), np.full(shape, sigma)) if sigma > 0 else None

@@ -1,0 +1,183 @@
+"""What can be set of an agent: a dataclass each, whose field names are those of the algorithm's constructor.
+
+The defaults are for small networks on a CPU; where they differ from Stable-Baselines3's, it is because a replay of a
+million transitions or a target network renewed every 10,000 steps is made for arcade games.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class AgentConfig:
+    """What every agent has.
+
+    Attributes:
+        name: In the table of agents.
+        learning_rate: Of the optimizer.
+        learning_rate_schedule: ``constant``, or ``linear``: falls to zero at the end of the run.
+        gamma: Discount of future rewards, in [0, 1].
+        net_arch: Widths of the hidden layers.
+        activation: ``tanh`` or ``relu``.
+    """
+
+    name: str
+    learning_rate: float = 3e-4
+    learning_rate_schedule: str = "constant"
+    gamma: float = 0.99
+    net_arch: list[int] = field(default_factory=lambda: [64, 64])
+    activation: str = "tanh"
+
+
+@dataclass(kw_only=True)
+class OnPolicyConfig(AgentConfig):
+    """Agents that learn from what they have just done.
+
+    Attributes:
+        n_steps: Steps of each environment between two updates.
+        gae_lambda: Of generalised advantage estimation (Schulman et al. 2016), in [0, 1].
+    """
+
+    n_steps: int = 128
+    gae_lambda: float = 0.95
+
+
+@dataclass(kw_only=True)
+class PPOConfig(OnPolicyConfig):
+    """Proximal policy optimisation (Schulman et al. 2017); with action masks, masked PPO."""
+
+    name: str = "ppo"
+    batch_size: int = 256
+    n_epochs: int = 10
+    clip_range: float = 0.2
+    ent_coef: float = 0.0
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+    target_kl: float | None = None
+
+
+@dataclass(kw_only=True)
+class A2CConfig(OnPolicyConfig):
+    """Synchronous advantage actor-critic (Mnih et al. 2016)."""
+
+    name: str = "a2c"
+    learning_rate: float = 7e-4
+    n_steps: int = 5
+    gae_lambda: float = 1.0
+    ent_coef: float = 0.0
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+
+
+@dataclass(kw_only=True)
+class TRPOConfig(OnPolicyConfig):
+    """Trust region policy optimisation (Schulman et al. 2015)."""
+
+    name: str = "trpo"
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    n_critic_updates: int = 10
+    target_kl: float = 0.01
+
+
+@dataclass(kw_only=True)
+class OffPolicyConfig(AgentConfig):
+    """Agents that learn from a replay of all they have done.
+
+    Attributes:
+        buffer_size: Transitions that are kept.
+        learning_starts: Steps before the first update, taken at random.
+        batch_size: Transitions an update.
+        train_freq: Steps of each environment between updates.
+        gradient_steps: Updates each time; -1 for as many as steps were taken.
+    """
+
+    buffer_size: int = 100_000
+    learning_starts: int = 1_000
+    batch_size: int = 256
+    train_freq: int = 1
+    gradient_steps: int = 1
+    activation: str = "relu"
+
+
+@dataclass(kw_only=True)
+class DQNConfig(OffPolicyConfig):
+    """Deep Q-learning (Mnih et al. 2015).
+
+    Attributes:
+        target_update_interval: Steps between renewals of the target network.
+        exploration_fraction: Share of the run over which the chance of a random action falls.
+        exploration_final_eps: To which it falls.
+    """
+
+    name: str = "dqn"
+    learning_rate: float = 1e-3
+    net_arch: list[int] = field(default_factory=lambda: [128, 128])
+    batch_size: int = 64
+    train_freq: int = 4
+    gradient_steps: int = 2
+    target_update_interval: int = 500
+    exploration_fraction: float = 0.2
+    exploration_final_eps: float = 0.04
+    max_grad_norm: float = 10.0
+
+
+@dataclass(kw_only=True)
+class QRDQNConfig(DQNConfig):
+    """Quantile regression DQN (Dabney et al. 2018)."""
+
+    name: str = "qrdqn"
+
+
+@dataclass(kw_only=True)
+class ContinuousConfig(OffPolicyConfig):
+    """Off-policy agents of continuous actions."""
+
+    net_arch: list[int] = field(default_factory=lambda: [256, 256])
+    tau: float = 0.005
+
+
+@dataclass(kw_only=True)
+class SACConfig(ContinuousConfig):
+    """Soft actor-critic (Haarnoja et al. 2018), its temperature learned."""
+
+    name: str = "sac"
+
+
+@dataclass(kw_only=True)
+class TQCConfig(ContinuousConfig):
+    """Truncated quantile critics (Kuznetsov et al. 2020)."""
+
+    name: str = "tqc"
+    top_quantiles_to_drop_per_net: int = 2
+
+
+@dataclass(kw_only=True)
+class CrossQConfig(OffPolicyConfig):
+    """CrossQ: batch normalisation in place of target networks (Bhatt et al. 2024); the paper's critics are wider."""
+
+    name: str = "crossq"
+    learning_rate: float = 1e-3
+    net_arch: list[int] = field(default_factory=lambda: [256, 256])
+    policy_delay: int = 3
+
+
+@dataclass(kw_only=True)
+class TD3Config(ContinuousConfig):
+    """Twin delayed deep deterministic policy gradient (Fujimoto et al. 2018).
+
+    Attributes:
+        action_noise: Standard deviation of the exploration noise, as a share of half the actions' range.
+    """
+
+    name: str = "td3"
+    learning_rate: float = 1e-3
+    action_noise: float = 0.1
+
+
+@dataclass(kw_only=True)
+class DDPGConfig(TD3Config):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    name: str = "ddpg"

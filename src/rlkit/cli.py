@@ -1,0 +1,258 @@
+"""The console commands; `scripts/` has the same as files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlkit.errors import UsageError, nearest
+
+TRAIN_HELP = """\
+Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is the same)
+
+  env=negotiation                       bargain over books, hats and balls (the default)
+  env=gym env.id=CartPole-v1            any environment registered with Gymnasium; env.kwargs.<name>= its arguments
+  agent=ppo                             {agents}
+  steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
+  resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
+
+Keys of this run (others belong to other choices of env= and agent=):
+{keys}
+
+Ctrl-C stops with a checkpoint. Watch with: tensorboard --logdir runs
+"""
+
+EVALUATE_HELP = """\
+Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value ...]
+
+  opponents=[boulware,bluffer]     negotiation: whom it meets; default: every scripted bot
+  scenarios=test                   negotiation: all, train, test, or a file of instances (selfplay.txt's syntax)
+  bots=false                       negotiation: leave out the scripted bots' own rows
+  episodes=100                     other environments: how many
+  save=false                       true: replace the run's evaluation.json
+"""
+
+PLAY_HELP = """\
+Bargain with the agent of a run in the terminal.    python scripts/play.py run=<folder> [key=value ...]
+
+  run=<folder>       or opponent=<name of a scripted bot>
+  games=0            stop after so many; 0: until you quit
+  seat=random        0: you move first, 1: second
+  scenarios=all      all, train, test, or a file of instances
+  seed=0             of the instances drawn
+"""
+
+REPORT_HELP = """\
+Compare runs.    python scripts/report.py runs/... [runs/... ...] [key=value ...]
+
+  output=comparison                   folder that is written
+  figures=[negotiation/utility]       columns of progress.csv; default: {figures}
+
+Runs that differ in the seed alone are one group: interquartile mean and 95 % bootstrap interval.
+Writes comparison.png, comparison.md and comparison.json.
+"""
+
+BENCHMARK_HELP = """\
+Measure speed as ratios.    python scripts/benchmark.py {names} [repeats=5]
+"""
+
+
+def train_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-train``."""
+    return _command(_train, arguments)
+
+
+def evaluate_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-evaluate``."""
+    return _command(_evaluate, arguments)
+
+
+def play_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-play``."""
+    return _command(_play, arguments)
+
+
+def report_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-report``."""
+    return _command(_report, arguments)
+
+
+def benchmark_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-benchmark``."""
+    return _command(_benchmark, arguments)
+
+
+def _command(command: Callable[[list[str]], int], arguments: Sequence[str] | None) -> int:
+    """Run a command: a user's mistake is one message on stderr and exit code 2."""
+    # PyTorch's threads wait asleep: spinning, two runs that share the cores took 6.3 times as long, and one alone is no
+    # faster. Read when PyTorch is loaded, which no command does before this line.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return command(given)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "rlkit":
+            raise
+        print(f"error: {error.name} is missing: install rlkit with its extra [train]", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _train(arguments: list[str]) -> int:
+    from rlkit.training import config as configuration
+    from rlkit.training.folder import RunFolder
+
+    if _asks_help(arguments):
+        print(_train_help([argument for argument in arguments if argument not in ("-h", "--help")]))
+        return 0
+    asked = configuration.parse(arguments)
+    if asked.get("resume") is not None:
+        from rlkit.training.run import resume_config
+
+        path = Path(str(asked["resume"])).expanduser()
+        saved = RunFolder(path).read_config()
+        config = configuration.changed(resume_config(saved, asked, path), asked)
+    else:
+        config = configuration.compose_run(arguments)
+
+    from rlkit.training.run import Stopped, train
+
+    threading.excepthook = _tell_of_thread
+    try:
+        folder = train(config)
+    except Stopped as stop:
+        print(f"Stopped. Go on with: python scripts/train.py resume={stop.folder.path}", file=sys.stderr)
+        return 128 + stop.signal
+    print(f"Done: {folder.path} has curves.png, report.md and policy/ (rlkit.load_policy).", file=sys.stderr)
+    return 0
+
+
+def _tell_of_thread(failure: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread: what stops that is raised again, and told, where the next figure is logged."""
+    if not issubclass(failure.exc_type, OSError):
+        threading.__excepthook__(failure)
+
+
+def _train_help(arguments: list[str]) -> str:
+    from rlkit.agents import AGENTS
+    from rlkit.training import config as configuration
+
+    shown = configuration.described(arguments)
+    return TRAIN_HELP.format(agents=" ".join(AGENTS), keys="\n".join(f"  {line}" for line in shown))
+
+
+def _evaluate(arguments: list[str]) -> int:
+    settings = _settings(arguments, EVALUATE_HELP, ("run", "opponents", "scenarios", "bots", "episodes", "save"))
+    if settings is None:
+        return 0
+    from rlkit.training.evaluation import evaluate_run, save_judgement
+    from rlkit.training.folder import RunFolder
+
+    folder = RunFolder(str(_required(settings, "run", "run=<run folder>")))
+    save = settings.pop("save", False)
+    if not isinstance(save, bool):
+        raise UsageError(f"save must be true or false, got {save!r}")
+    judgement, tables = evaluate_run(folder, settings)
+    print(tables)
+    if save:
+        try:
+            save_judgement(folder.evaluation, judgement)
+        except OSError as error:
+            raise UsageError(f"cannot write {folder.evaluation}: {error.strerror or error}") from error
+    return 0
+
+
+def _play(arguments: list[str]) -> int:
+    allowed = ("run", "opponent", "games", "seat", "scenarios", "seed")
+    settings = _settings(arguments, PLAY_HELP, allowed)
+    if settings is None:
+        return 0
+    from rlkit.envs.negotiation.play import play
+
+    if ("run" in settings) == ("opponent" in settings):
+        raise UsageError("give either run=<run folder> or opponent=<scripted bot>")
+    if "opponent" in settings:
+        return play(settings.pop("opponent"), **settings)
+    run = str(settings.pop("run"))
+    return play(run, rules=_rules_of_run(run), **settings)
+
+
+def _rules_of_run(path: str) -> dict[str, Any]:
+    """The rules that the agent of a run learned to play by."""
+    from rlkit.envs.negotiation.evaluation import RULES
+    from rlkit.training.folder import RunFolder
+
+    config = RunFolder(path).read_config()
+    if config.env.name != "negotiation":
+        raise UsageError(f"{path} is a run of {config.env.id}: only agents of env=negotiation bargain")
+    return {key: value for key, value in config.env.arguments().items() if key in RULES}
+
+
+def _report(arguments: list[str]) -> int:
+    from rlkit.training.report import FIGURES, compare
+
+    if not arguments:
+        arguments = ["--help"]
+    paths = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
+    rest = [argument for argument in arguments if argument not in paths]
+    settings = _settings(rest, REPORT_HELP.format(figures=f"[{','.join(FIGURES)}]"), ("output", "figures"))
+    if settings is None:
+        return 0
+    if not paths:
+        raise UsageError("no run folder is given; --help tells more")
+    figures = settings.get("figures", FIGURES)
+    output = Path(str(settings.get("output", "comparison")))
+    print(compare(paths, output, [figures] if isinstance(figures, str) else list(figures)))
+    print(f"Written to {output}/", file=sys.stderr)
+    return 0
+
+
+def _benchmark(arguments: list[str]) -> int:
+    from rlkit.benchmarks import BENCHMARKS
+
+    help_text = BENCHMARK_HELP.format(names="|".join(BENCHMARKS))
+    names = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
+    if _asks_help(arguments) or not names:
+        print(help_text)
+        return 0
+    settings = _settings([argument for argument in arguments if "=" in argument], help_text, ("repeats",)) or {}
+    import importlib
+
+    for name in names:
+        if name not in BENCHMARKS:
+            raise UsageError(f"unknown benchmark {name!r}: {nearest(name, BENCHMARKS)}")
+        importlib.import_module(f"rlkit.benchmarks.{name}").main(**settings)
+    return 0
+
+
+def _asks_help(arguments: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & set(arguments))
+
+
+def _settings(arguments: list[str], help_text: str, allowed: Sequence[str]) -> dict[str, Any] | None:
+    """``key=value`` arguments as a dictionary; None when help was asked for, and given."""
+    if _asks_help(arguments):
+        print(help_text)
+        return None
+    from rlkit.training.config import parse
+
+    settings = parse(arguments)
+    for key in settings:
+        if key not in allowed:
+            raise UsageError(f"unknown key {key!r}: {nearest(key, allowed)}")
+    return settings
+
+
+def _required(settings: dict[str, Any], key: str, example: str) -> Any:
+    if key not in settings:
+        raise UsageError(f"{example} is missing; --help tells more")
+    return settings.pop(key)

@@ -1,0 +1,393 @@
+"""The configuration of a run: dataclasses, filled by Hydra from `rlkit.conf` and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, IntegerNode, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rlkit.agents import AGENTS
+from rlkit.agents.config import AgentConfig, DQNConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
+from rlkit.errors import UsageError, nearest
+
+FORMAT = 1
+
+
+@dataclass(kw_only=True)
+class EnvConfig:
+    """An environment.
+
+    Attributes:
+        name: In the table of environment configurations.
+        id: Gymnasium's.
+        eval_kwargs: Arguments that are others when an agent is judged.
+    """
+
+    name: str
+    id: str
+    eval_kwargs: dict[str, Any] = field(default_factory=dict)
+
+    def arguments(self, *, judging: bool = False) -> dict[str, Any]:
+        """Arguments of the environment, for training or for judging."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "id", "eval_kwargs")}
+        given.update(given.pop("kwargs", {}))
+        return {**given, **(self.eval_kwargs if judging else {})}
+
+
+@dataclass(kw_only=True)
+class NegotiationConfig(EnvConfig):
+    """The item-split game; :class:`rlkit.envs.negotiation.env.NegotiationEnv` explains the arguments.
+
+    Two of the ten bots, ``tit_for_tat`` and ``bluffer``, are kept out of training, to see how it meets strangers.
+    """
+
+    name: str = "negotiation"
+    id: str = "rlkit/Negotiation-v0"
+    opponent: Any = field(
+        default_factory=lambda: [
+            "random",
+            "hardliner",
+            "soft",
+            "boulware",
+            "linear",
+            "conceder",
+            "rule",
+            "bayesian",
+        ]
+    )
+    seat: Any = "random"
+    max_turns: int = 10
+    discount: float = 1.0
+    prob_end: float = 0.0
+    walk_away: bool = False
+    illegal: str = "end"
+    scenarios: str = "train"
+    eval_kwargs: dict[str, Any] = field(default_factory=lambda: {"scenarios": "test"})
+
+
+@dataclass(kw_only=True)
+class GymConfig(EnvConfig):
+    """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
+
+    Attributes:
+        kwargs: Its arguments.
+    """
+
+    name: str = "gym"
+    id: str = "CartPole-v1"
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class RewardConfig:
+    """Where the reward comes from: the environment.
+
+    Attributes:
+        name: In the table of rewards.
+        scale: What the agent's reward is multiplied by; reported returns are not.
+    """
+
+    name: str = "env"
+    scale: float = 1.0
+
+
+ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "gym": GymConfig}
+REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
+GROUPS: dict[str, Mapping[str, Any]] = {
+    "env": ENVS,
+    "agent": {name: spec.config for name, spec in AGENTS.items()},
+    "reward": REWARDS,
+}
+
+
+@dataclass(kw_only=True)
+class RunConfig:
+    """A run.
+
+    Attributes:
+        env: What is played.
+        agent: What learns.
+        reward: What it learns from.
+        steps: Environment steps of the whole run.
+        seed: Of everything that is random.
+        n_envs: Environments stepped together; None: what suits the agent.
+        device: Of PyTorch: cpu, cuda, auto.
+        threads: Of PyTorch; 0: one for each physical core.
+        run_dir: The run folder; None: runs/<env>-<agent>/<date>-s<seed>.
+        resume: A run folder to go on with.
+        log_every: Steps between two rows of figures.
+        eval_every: Steps between two evaluations; 0: none.
+        eval_episodes: Episodes of an evaluation.
+        checkpoint_every: Steps between two checkpoints; 0: one at the end only.
+        keep_checkpoints: How many of the newest are kept.
+        evaluate: Judge the agent at the end.
+        progress: Show the progress bar.
+    """
+
+    env: Any = None
+    agent: Any = None
+    reward: Any = None
+    steps: int = 100_000
+    seed: int = 0
+    n_envs: int | None = None
+    device: str = "cpu"
+    threads: int = 0
+    run_dir: str | None = None
+    resume: str | None = None
+    log_every: int = 1_000
+    eval_every: int = 10_000
+    eval_episodes: int = 32
+    checkpoint_every: int = 20_000
+    keep_checkpoints: int = 3
+    evaluate: bool = True
+    progress: bool = True
+
+    @property
+    def env_label(self) -> str:
+        """The environment's short name, used for folders."""
+        return self.env.id.split(":")[-1].replace("/", "-") if self.env.name == "gym" else self.env.name
+
+    def num_envs(self) -> int:
+        """Environments stepped together."""
+        return self.n_envs or AGENTS[self.agent.name].n_envs
+
+
+RESUME_KEYS = ("resume", "steps", "progress", "evaluate", "threads", "keep_checkpoints")
+
+
+def _store() -> None:
+    store = ConfigStore.instance()
+    store.store(name="run", node=RunConfig)
+    for group, choices in GROUPS.items():
+        for name, node in choices.items():
+            store.store(group=group, name=name, node=node)
+
+
+_store()
+
+
+def compose_run(overrides: Sequence[str]) -> RunConfig:
+    """The configuration that a command line asks for.
+
+    Args:
+        overrides: ``key=value`` each, in Hydra's grammar; ``env=``, ``agent=`` and ``reward=`` choose from tables.
+
+    Returns:
+        A checked configuration.
+
+    Raises:
+        UsageError: If a key or a value is not possible; the nearest that is, is named.
+
+    Example:
+        >>> config = compose_run(["env=negotiation", "agent=ppo", "agent.gamma=0.9"])
+        >>> config.agent.gamma, config.env.id
+        (0.9, 'rlkit/Negotiation-v0')
+    """
+    parsed = parse(overrides)
+    choices = {key: value for key, value in parsed.items() if key in GROUPS}
+    for group, choice in choices.items():
+        if not isinstance(choice, str) or choice not in GROUPS[group]:
+            raise UsageError(f"unknown {group} {str(choice)!r}: {nearest(str(choice), GROUPS[group])}")
+    with initialize_config_module("rlkit.conf", version_base="1.3"):
+        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()])
+    for key, value in parsed.items():
+        if key not in choices:
+            _set(composed, key, value)
+    config = OmegaConf.to_object(composed)
+    assert isinstance(config, RunConfig)
+    check(config)
+    return config
+
+
+def parse(overrides: Sequence[str]) -> dict[str, Any]:
+    """Keys and values of ``key=value`` arguments, in Hydra's grammar.
+
+    Raises:
+        UsageError: If one is not of that form.
+    """
+    for override in overrides:
+        if "=" not in override or override.startswith(("-", "+", "~")):
+            raise UsageError(f"expected key=value, got {override!r}; --help lists the keys")
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        wrong = next((o for o in overrides if o in str(error)), overrides[0])
+        raise UsageError(
+            f"cannot read {wrong!r}: quote values with spaces, commas, colons or '=' for the shell and for "
+            "Hydra, as in 'env.scenarios=\"my file.txt\"'; lists are [a,b], mappings {a:1,b:2}"
+        ) from error
+    for part in parsed:
+        if part.is_sweep_override():
+            raise UsageError(f"one value each, got {part.input_line!r}; lists are [a,b], one run is one command")
+    return {part.key_or_group: part.value() for part in parsed}
+
+
+def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Every key that can be set, dotted."""
+    for key, value in config.items_ex(resolve=False):
+        key = str(key)
+        if isinstance(value, DictConfig) and key not in _FREE:
+            yield from keys(value, f"{prefix}{key}.")
+        elif key != "name":
+            yield f"{prefix}{key}"
+
+
+_FREE = ("kwargs", "eval_kwargs")  # their keys are the environment's
+
+
+def _is_free(config: DictConfig, key: str) -> bool:
+    return any(f".{part}." in key for part in _FREE) and key.rsplit(".", 1)[0] in keys(config)
+
+
+def check_key(config: DictConfig, key: str) -> None:
+    """Refuse a key that there is not.
+
+    Raises:
+        UsageError: Naming the nearest.
+    """
+    if key not in keys(config) and not _is_free(config, key):
+        everything = list(keys(config))
+        group = key.split(".")[0]
+        listed = [known for known in everything if known.startswith(f"{group}.") or "." not in known + key]
+        raise UsageError(f"unknown key {key!r}: {nearest(key, listed or everything)}")
+
+
+def _set(config: DictConfig, key: str, value: Any) -> None:
+    """Set one key, if it is there and can hold the value."""
+    check_key(config, key)
+    path, _, name = key.rpartition(".")
+    parent = OmegaConf.select(config, path) if path else config
+    if isinstance(value, float) and value.is_integer() and isinstance(parent._get_node(name), IntegerNode):
+        value = int(value)  # steps=1e6
+    try:
+        OmegaConf.update(config, key, value, merge=False, force_add=_is_free(config, key))
+    except OmegaConfBaseException as error:
+        raise UsageError(f"{key}={value!r} is not possible: {str(error).splitlines()[0]}") from error
+
+
+def changed(config: RunConfig, asked: Mapping[str, Any]) -> RunConfig:
+    """A configuration with other top-level values."""
+    node = OmegaConf.structured(config)
+    for key in asked.keys() - GROUPS.keys():
+        _set(node, key, asked[key])
+    result = OmegaConf.to_object(node)
+    assert isinstance(result, RunConfig)
+    check(result)
+    return result
+
+
+def described(overrides: Sequence[str]) -> list[str]:
+    """A line for each key of a configuration: ``key=value``."""
+    node = OmegaConf.structured(compose_run(overrides))
+    lines = []
+    for key in keys(node):
+        value = OmegaConf.select(node, key)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        lines.append(f"{key}={_written(plain)}")
+    return lines
+
+
+def _written(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_written(part)}" for key, part in value.items()) + "}"
+    return str(value)
+
+
+def check(config: RunConfig) -> None:
+    """Refuse numbers out of range and options that contradict each other.
+
+    Raises:
+        UsageError: Naming the key, what was got and what is allowed.
+    """
+    least = {
+        "steps": 1,
+        "seed": 0,
+        "threads": 0,
+        "log_every": 1,
+        "eval_every": 0,
+        "eval_episodes": 1,
+        "checkpoint_every": 0,
+        "keep_checkpoints": 1,
+    }
+    for key, minimum in least.items():
+        if getattr(config, key) < minimum:
+            raise UsageError(f"{key} must be at least {minimum}, got {getattr(config, key)}")
+    if config.n_envs is not None and config.n_envs < 1:
+        raise UsageError(f"n_envs must be at least 1, got {config.n_envs}")
+    agent: AgentConfig = config.agent
+    for key in ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau"):
+        if not 0.0 <= getattr(agent, key, 0.0) <= 1.0:
+            raise UsageError(f"agent.{key} must be from 0 to 1, got {getattr(agent, key)}")
+    for key in ("learning_rate", "batch_size", "n_epochs", "n_steps", "buffer_size", "train_freq"):
+        if not getattr(agent, key, 1) > 0:
+            raise UsageError(f"agent.{key} must be above 0, got {getattr(agent, key)}")
+    if isinstance(agent, OnPolicyConfig):
+        rollout = agent.n_steps * config.num_envs()
+        if isinstance(agent, PPOConfig) and agent.batch_size > rollout:
+            raise UsageError(
+                f"agent.batch_size={agent.batch_size} is more than a rollout has: agent.n_steps x n_envs = {rollout}; "
+                "lower the one or raise the other"
+            )
+    if isinstance(agent, OffPolicyConfig) and agent.learning_starts >= config.steps:
+        raise UsageError(
+            f"agent.learning_starts={agent.learning_starts} leaves nothing of steps={config.steps} to learn in; "
+            "lower the one or raise the other"
+        )
+    if isinstance(agent, DQNConfig) and agent.target_update_interval < 1:
+        raise UsageError(f"agent.target_update_interval must be at least 1, got {agent.target_update_interval}")
+
+
+def to_plain(config: RunConfig) -> dict[str, Any]:
+    """A configuration as what YAML can hold, with the format's number."""
+    return {"format": FORMAT, **asdict(config)}
+
+
+def from_plain(data: Mapping[str, Any], source: str) -> RunConfig:
+    """The configuration that :func:`to_plain` gave.
+
+    Args:
+        data: Read from YAML.
+        source: Where it was read, for errors.
+
+    Raises:
+        UsageError: If it is of a newer format, or not one of ours.
+    """
+    data = dict(data)
+    version = data.pop("format", None)
+    if not isinstance(version, int) or version < 1:
+        raise UsageError(f"{source} is not the configuration of an rlkit run")
+    if version > FORMAT:
+        raise UsageError(
+            f"{source} has format {version}, this rlkit reads up to {FORMAT}: install the rlkit that wrote it"
+        )
+    if "${" in str(data):  # what was written has none, and OmegaConf would look up the reader's environment variables
+        raise UsageError(f"{source} does not fit this rlkit: ${{...}} is not followed")
+    try:
+        parts = {group: _filled(choices[data[group]["name"]], data.pop(group)) for group, choices in GROUPS.items()}
+        config: RunConfig = _filled(RunConfig, {**data, **parts})
+    except (KeyError, TypeError, ValueError, AttributeError, OmegaConfBaseException) as error:
+        raise UsageError(f"{source} does not fit this rlkit: {str(error).splitlines()[0]}") from error
+    check(config)
+    return config
+
+
+def _filled(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """A dataclass with these values, their types checked."""
+    node = OmegaConf.structured(kind)
+    for key, value in values.items():
+        OmegaConf.update(node, key, value, merge=False)
+    return OmegaConf.to_object(node)

@@ -1,0 +1,76 @@
+"""Environments as agents train on them: rlkit's own as one batch, all others side by side."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+
+from rlkit.agents.vecenv import VecEnvAdapter
+from rlkit.envs import ENVIRONMENTS
+from rlkit.envs.replayable import Replayable
+from rlkit.errors import UsageError, nearest
+from rlkit.training.config import EnvConfig
+
+
+def make_envs(config: EnvConfig, num_envs: int, *, judging: bool = False, reward_scale: float = 1.0) -> VecEnvAdapter:
+    """Environments for a Stable-Baselines3 agent.
+
+    Args:
+        config: Which, and with what arguments.
+        num_envs: How many.
+        judging: With the arguments for judging an agent.
+        reward_scale: What the agent's rewards are multiplied by.
+
+    Raises:
+        UsageError: If there is no such environment, or it refuses its arguments.
+    """
+    arguments = config.arguments(judging=judging)
+    check_id(config.id)
+    try:
+        envs: VectorEnv[Any, Any, Any]
+        if config.id in ENVIRONMENTS:
+            envs = gymnasium.make_vec(
+                config.id, num_envs, vectorization_mode="vector_entry_point", autoreset_mode="same_step", **arguments
+            )
+        else:
+            make = functools.partial(_make_one, config.id, arguments)
+            with warnings.catch_warnings():  # what gymnasium.make warns of once is not news for each of many
+                warnings.simplefilter("once")
+                envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+    except (gymnasium.error.Error, ValueError, TypeError, ImportError) as error:
+        raise UsageError(f"env.id={config.id} cannot be made: {error}") from error
+    return VecEnvAdapter(envs, reward_scale)
+
+
+def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
+    """One environment, with the arguments for judging an agent and these."""
+    return gymnasium.make(config.id, **{**config.arguments(judging=True), **arguments})
+
+
+def _make_one(env_id: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    return Replayable(gymnasium.make(env_id, **arguments))
+
+
+def check_id(env_id: str) -> None:
+    """Refuse an id that Gymnasium does not know; ``module:id`` imports the module first.
+
+    Raises:
+        UsageError: Naming the nearest.
+    """
+    module, _, name = env_id.rpartition(":")
+    if not module and name not in gymnasium.registry:
+        latest = [other for other in gymnasium.registry if other.rpartition("-v")[0] == name.rpartition("-v")[0]]
+        raise UsageError(
+            f"unknown env.id {env_id!r}: {nearest(name, latest or _similar(name))}; "
+            "env.id=module:Name-v0 imports the module that registers it"
+        )
+
+
+def _similar(name: str) -> list[str]:
+    """Registered ids to list in an error: those of the same namespace, rlkit's own first of all."""
+    namespace = name.rpartition("/")[0]
+    return [env_id for env_id in gymnasium.registry if env_id.rpartition("/")[0] in (namespace, "rlkit")]

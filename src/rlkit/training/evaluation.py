@@ -1,0 +1,181 @@
+"""How good an agent is: returns on fixed seeds while it trains, and the task's own judgement at the end."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.agents.policy import Policy, load_policy
+from rlkit.agents.vecenv import VecEnvAdapter
+from rlkit.envs import ENVIRONMENTS
+from rlkit.errors import UsageError, nearest
+from rlkit.files import write_atomically
+from rlkit.statistics import interval
+from rlkit.training.config import EnvConfig, RunConfig
+from rlkit.training.environments import make_env, make_envs
+from rlkit.training.folder import RunFolder
+
+SEED_OFFSET = 1_000_003  # evaluation seeds lie apart from training's
+FINAL_EPISODES = 100
+SIDE_BY_SIDE = 16  # environments that have no batch of their own
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What came of some episodes.
+
+    Attributes:
+        returns: Shape ``(n,)``, in the environment's unit.
+        lengths: Shape ``(n,)``.
+        successes: Shape ``(n,)``; None where the environment does not say.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    successes: NDArray[np.bool_] | None
+
+
+def play_episodes(policy: Policy, envs: VecEnvAdapter, episodes: int, seed: int) -> Episodes:
+    """Let a policy play, greedily.
+
+    Each environment plays its share to the end, so that short episodes do not count more than long ones.
+
+    Args:
+        policy: What plays.
+        envs: Reset here, with the seed.
+        episodes: How many in all.
+        seed: Of the environments.
+    """
+    quota = np.full(envs.num_envs, episodes // envs.num_envs)
+    quota[: episodes % envs.num_envs] += 1
+    masked = envs.has_attr("action_masks")
+    found: list[dict[str, Any]] = []
+    envs.seed(seed)
+    observations = envs.reset()
+    while quota.any():
+        envs.counted[:] = quota > 0  # or its figures would count short episodes more than long ones
+        mask = np.asarray(envs.env_method("action_masks")) if masked else None
+        observations, _, dones, infos = envs.step(policy.predict(observations, mask))
+        for row in np.flatnonzero(dones & (quota > 0)):
+            quota[row] -= 1
+            found.append(infos[row])
+    successes = [info["is_success"] for info in found if "is_success" in info]
+    return Episodes(
+        np.array([info["episode"]["r"] for info in found], dtype=np.float64),
+        np.array([info["episode"]["l"] for info in found], dtype=np.int64),
+        np.array(successes, dtype=np.bool_) if len(successes) == len(found) else None,
+    )
+
+
+def evaluation_envs(config: EnvConfig, episodes: int) -> VecEnvAdapter:
+    """Environments to judge an agent on, as many as pay off."""
+    return make_envs(config, min(episodes, 1024 if config.id in ENVIRONMENTS else SIDE_BY_SIDE), judging=True)
+
+
+def picture(policy: Policy, config: EnvConfig, seed: int) -> NDArray[np.uint8] | None:
+    """The last frame of an episode, shape ``(height, width, 3)``; None if the environment cannot be drawn here."""
+    try:
+        env = make_env(config, render_mode="rgb_array")
+        observation, _ = env.reset(seed=seed)
+        masked, over = env.has_wrapper_attr("action_masks"), False
+        while not over:
+            mask = env.get_wrapper_attr("action_masks")() if masked else None
+            observation, _, terminated, truncated, _ = env.step(policy.predict(observation, mask))
+            over = terminated or truncated
+        frame: Any = env.render()
+        env.close()
+    except Exception:  # a library that draws is missing, or a display: a picture is not worth the run
+        return None
+    return frame if isinstance(frame, np.ndarray) and frame.ndim == 3 else None
+
+
+def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The final judgement: the task's own if it has one, else the returns of 100 episodes.
+
+    Args:
+        policy: What is judged.
+        config: Of its run.
+        settings: Arguments of the task's own judgement, such as ``opponents``.
+
+    Returns:
+        What goes to ``evaluation.json``; ``score`` is the one number by which runs are compared.
+
+    Raises:
+        UsageError: If a setting is not possible.
+    """
+    own = task_evaluation(config.env.id)
+    allowed = own.SETTINGS if own is not None else ("episodes",)
+    for key in settings or {}:
+        if key not in allowed:
+            raise UsageError(f"agents of {config.env.id} are not judged by {key}=: {nearest(key, allowed)}")
+    if own is not None:
+        judgement: dict[str, Any] = own.evaluate(policy, config.env.arguments(judging=True), **(settings or {}))
+        return judgement
+    count = (settings or {}).get("episodes", FINAL_EPISODES)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise UsageError(f"episodes must be a whole number >= 1, got {count!r}")
+    envs = evaluation_envs(config.env, count)
+    episodes = play_episodes(policy, envs, count, SEED_OFFSET + config.seed)
+    envs.close()
+    low, high = interval(episodes.returns)
+    result: dict[str, Any] = {
+        "env_id": config.env.id,
+        "episodes": count,
+        "score": float(episodes.returns.mean()),
+        "interval": [low, high],
+        "mean_length": float(episodes.lengths.mean()),
+    }
+    if episodes.successes is not None:
+        result["success_rate"] = float(episodes.successes.mean())
+    return result
+
+
+def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
+    """A judgement as tables to read."""
+    own = task_evaluation(config.env.id)
+    if own is not None:
+        return str(own.markdown(judgement))
+    low, high = judgement["interval"]
+    lines = [
+        f"Mean return over {judgement['episodes']} episodes of {judgement['env_id']}, 95 % interval in brackets.",
+        "",
+        "| agent | return | length |" + (" success |" if "success_rate" in judgement else ""),
+        "|---|---|---|" + ("---|" if "success_rate" in judgement else ""),
+        f"| {config.agent.name} | {judgement['score']:.2f} [{low:.2f}, {high:.2f}] "
+        f"| {judgement['mean_length']:.1f} |"
+        + (f" {judgement['success_rate']:.1%} |" if "success_rate" in judgement else ""),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def task_evaluation(env_id: str) -> ModuleType | None:
+    """The module with a task's own ``evaluate`` and ``markdown``."""
+    row = ENVIRONMENTS.get(env_id)
+    return importlib.import_module(row.evaluation) if row is not None and row.evaluation else None
+
+
+def evaluate_run(folder: RunFolder, settings: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+    """Judge the policy of a run folder.
+
+    Args:
+        folder: The run's.
+        settings: As for :func:`judge`.
+
+    Returns:
+        The judgement, and the same to read.
+    """
+    config = folder.read_config()
+    judgement = judge(load_policy(folder.path), config, settings)
+    return judgement, to_markdown(judgement, config)
+
+
+def save_judgement(path: Path, judgement: dict[str, Any]) -> None:
+    """Write ``evaluation.json``."""
+    write_atomically(path, json.dumps(judgement, indent=1) + "\n")

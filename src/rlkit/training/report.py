@@ -1,0 +1,266 @@
+"""Curves and Markdown: of one run, and of several compared."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rlkit.errors import UsageError, nearest
+from rlkit.files import write_atomically
+from rlkit.statistics import interval, iqm
+from rlkit.training.folder import RunFolder
+from rlkit.training.logs import STEP, read_progress
+
+RETURN = "rollout/ep_rew_mean"
+EVALUATION = "eval/mean_reward"
+FIGURES = (RETURN, EVALUATION)  # what runs are compared by
+ALWAYS = (RETURN, EVALUATION, "rollout/ep_len_mean")
+NOT_DRAWN = ("time/", "eval/", "rollout/", "train/")
+POINTS = 200  # of a curve over several seeds
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+
+
+def draw_curves(folder: RunFolder) -> None:
+    """Write ``curves.png``: return, evaluation and the task's own figures over the steps."""
+    rows = read_progress(folder.progress)
+    columns = {key for row in rows for key in row if key != STEP}
+    own = sorted(key for key in columns if not key.startswith(NOT_DRAWN))
+    shown = [key for key in ALWAYS if key in columns] + own + [key for key in ("train/loss",) if key in columns]
+    if not shown:
+        return
+    width = 3 if len(shown) > 4 else 2
+    height = -(-len(shown) // width)
+    figure = Figure(figsize=(4.2 * width, 2.9 * height), layout="constrained")
+    for place, key in enumerate(shown, 1):
+        axes = figure.add_subplot(height, width, place)
+        points = [(row[STEP], row[key]) for row in rows if key in row]
+        axes.plot(*zip(*points, strict=True), color=COLOURS[0], marker="." if len(points) < 30 else None)
+        _label(axes, key)
+    figure.suptitle(f"{folder.path.parent.name}/{folder.path.name}")
+    _save(figure, folder.curves)
+
+
+def write_report(folder: RunFolder, tables: str) -> None:
+    """Write ``report.md``: what was trained, how it went, how good it became."""
+    config = folder.read_config()
+    rows = read_progress(folder.progress)
+    last = rows[-1] if rows else {}
+    latest = {key: row[key] for row in rows for key in (RETURN, EVALUATION) if key in row}
+    lines = [
+        f"# {config.agent.name} on {config.env.id}, seed {config.seed}",
+        "",
+        f"{int(last.get(STEP, 0)):,} of {config.steps:,} steps. All that was set is in `config.yaml`.",
+        "",
+        *(f"- `{key}`: {value:.3f}" for key, value in latest.items()),
+        "",
+        "![learning curves](curves.png)",
+        "",
+        *(["## Judgement", "", tables] if tables else []),
+    ]
+    write_atomically(folder.report, "\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure of several seeds at the same steps.
+
+    Attributes:
+        label: Of the group of runs.
+        steps: Shape ``(points,)``.
+        returns: Shape ``(seeds, points)``.
+    """
+
+    label: str
+    steps: NDArray[np.float64]
+    returns: NDArray[np.float64]
+
+    def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Interquartile mean and its 95 % bootstrap interval at each step."""
+        ends = np.array([interval(column, iqm) for column in self.returns.T])
+        return iqm(self.returns, 0), ends[:, 0], ends[:, 1]
+
+
+def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = FIGURES) -> str:
+    """Compare runs: curves with intervals over seeds, and a table; written to a folder.
+
+    Args:
+        paths: Run folders, or folders that have them below.
+        output: Gets ``comparison.png``, ``comparison.md`` and ``comparison.json``.
+        figures: Columns of ``progress.csv``.
+
+    Returns:
+        The table.
+
+    Raises:
+        UsageError: If there is no run, or no run has one of the figures.
+    """
+    groups = dict(sorted(_grouped(paths).items()))
+    curves = {
+        key: {label: curve for label, folders in groups.items() if (curve := _curve(label, folders, key)) is not None}
+        for key in figures
+    }
+    _check_figures(figures, curves, groups)
+    rows, data = [], {}
+    for label, folders in groups.items():
+        entry: dict[str, Any] = {"runs": [str(folder.path) for folder in folders], "seeds": len(folders)}
+        for key, found in curves.items():
+            if label in found:
+                entry[key] = _summary(found[label].returns[:, -1])
+        scores = [score for folder in folders if (score := _judged(folder)) is not None]
+        if scores:
+            entry["judged"] = _summary(np.array(scores))
+        data[label] = entry
+        cells = [_cell(entry.get(key)) for key in (*figures, "judged")]
+        rows.append(f"| {label} | {len(folders)} | {' | '.join(cells)} |")
+    table = "\n".join(
+        [
+            "At the end of training: interquartile mean over seeds, 95 % bootstrap interval in brackets. "
+            "Judged: the score of the final evaluation.",
+            "",
+            f"| runs | seeds | {' | '.join(f'`{key}`' for key in figures)} | judged |",
+            "|---|---|" + "---|" * (len(figures) + 1),
+            *rows,
+            "",
+        ]
+    )
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomically(output / "comparison.md", table)
+        write_atomically(output / "comparison.json", json.dumps(data, indent=1) + "\n")
+        _draw_comparison({key: list(found.values()) for key, found in curves.items() if found}, output)
+    except OSError as error:
+        raise UsageError(f"cannot write to {output}: {error.strerror or error}") from error
+    return table
+
+
+def find_runs(paths: Sequence[str | Path]) -> list[RunFolder]:
+    """Run folders among paths and below them.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    found: dict[Path, RunFolder] = {}
+    for given in paths:
+        path = Path(given).expanduser()
+        configs = [path / "config.yaml"] if (path / "config.yaml").exists() else sorted(path.glob("**/config.yaml"))
+        if not configs:
+            raise UsageError(f"no run folder at or below {path} (a run folder has a config.yaml)")
+        for config in configs:
+            found[config.parent.resolve()] = RunFolder(config.parent)
+    return list(found.values())
+
+
+def _grouped(paths: Sequence[str | Path]) -> dict[str, list[RunFolder]]:
+    """Runs that differ in nothing but the seed, under what tells them from the other groups."""
+    groups: dict[str, list[RunFolder]] = defaultdict(list)
+    settings: dict[str, dict[str, Any]] = {}
+    for folder in find_runs(paths):
+        config = folder.read_config()
+        flat = _flat({"env": vars(config.env), "agent": vars(config.agent), "reward": vars(config.reward)})
+        flat |= {"steps": config.steps, "n_envs": config.num_envs()}
+        key = json.dumps(flat, sort_keys=True, default=str)
+        groups[key].append(folder)
+        settings[key] = {"label": f"{config.agent.name} on {config.env_label}", **flat}
+    labels = {key: found["label"] for key, found in settings.items()}
+    for key in labels:
+        rivals = [other for other in labels if other != key and settings[other]["label"] == settings[key]["label"]]
+        names = sorted(settings[key].keys())
+        differing = [n for n in names if any(settings[key][n] != settings[rival].get(n) for rival in rivals)]
+        if differing:
+            labels[key] += ", " + ", ".join(f"{name}={settings[key][name]}" for name in differing)
+    return {labels[key]: folders for key, folders in groups.items()}
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _check_figures(
+    figures: Sequence[str], curves: Mapping[str, Mapping[str, Curve]], groups: Mapping[str, Sequence[RunFolder]]
+) -> None:
+    """Refuse a figure that no run has; those compared by default may be missing, as in a run without evaluations."""
+    for key in figures:
+        if key not in FIGURES and not curves[key]:
+            rows = [row for folders in groups.values() for row in read_progress(folders[0].progress)]
+            raise UsageError(f"no run has the figure {key!r}: {nearest(key, {name for row in rows for name in row})}")
+
+
+def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
+    """A figure of a group's runs at common steps, up to where the shortest goes; None if a run has none of it."""
+    tracks = []
+    for folder in folders:
+        rows = read_progress(folder.progress) if folder.progress.exists() else []  # killed before its first figures
+        points = [(row[STEP], row[key]) for row in rows if key in row]
+        if not points:
+            return None
+        tracks.append(np.array(points, dtype=np.float64).T)
+    steps = np.unique(np.concatenate([track[0] for track in tracks]))
+    steps = steps[(steps >= max(track[0, 0] for track in tracks)) & (steps <= min(track[0, -1] for track in tracks))]
+    steps = steps[np.unique(np.linspace(0, len(steps) - 1, min(POINTS, len(steps))).astype(int))]
+    return Curve(label, steps, np.array([np.interp(steps, *track) for track in tracks])) if len(steps) else None
+
+
+def _judged(folder: RunFolder) -> float | None:
+    """The one number of a run's judgement."""
+    if not folder.evaluation.exists():
+        return None
+    try:
+        return float(json.loads(folder.evaluation.read_text(encoding="utf-8"))["score"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder.evaluation} has no score: judge the run anew with scripts/evaluate.py run={folder.path} save=true"
+        ) from error
+
+
+def _summary(values: NDArray[np.float64]) -> dict[str, Any]:
+    return {"iqm": float(iqm(values)), "interval": list(interval(values, iqm)), "values": values.tolist()}
+
+
+def _cell(summary: dict[str, Any] | None) -> str:
+    if summary is None:
+        return ""
+    low, high = summary["interval"]
+    return f"{summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _draw_comparison(curves: Mapping[str, Sequence[Curve]], output: Path) -> None:
+    """Write ``comparison.png``: a panel for each figure, a line with its band for each group of runs."""
+    if not curves:
+        return
+    figure = Figure(figsize=(1 + 6 * len(curves), 4.5), layout="constrained")
+    for place, (key, found) in enumerate(curves.items(), 1):
+        axes = figure.add_subplot(1, len(curves), place)
+        for number, curve in enumerate(found):
+            middle, low, high = curve.band()
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(curve.steps, middle, color=colour, label=f"{curve.label} ({len(curve.returns)} seeds)")
+            axes.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        _label(axes, key)
+        axes.legend(loc="best", fontsize="small")
+    _save(figure, output / "comparison.png")
+
+
+def _label(axes: Axes, key: str) -> None:
+    axes.set_title(key, fontsize="medium")
+    axes.set_xlabel("environment steps")
+    axes.grid(alpha=0.3)
+    axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format="png")
+    write_atomically(path, picture.getvalue())

@@ -1,0 +1,133 @@
+"""All that decides how a run goes on, as a tree for `checkpoint`, taken between two iterations.
+
+Between iterations the rollout buffer is empty, so what is left is: weights and optimizers, the replay, counters and
+windows of the algorithm, what it saw last, the environments, the logger's pending figures and every random generator.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any, cast
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.save_util import recursive_getattr
+
+from rlkit.agents.vecenv import VecEnvAdapter
+
+COUNTERS = (
+    "num_timesteps",
+    "_n_updates",
+    "_episode_num",
+    "_n_calls",
+    "exploration_rate",
+    "_current_progress_remaining",
+    "_last_obs",
+    "_last_episode_starts",
+    "_last_original_obs",
+)
+WINDOWS = ("ep_info_buffer", "ep_success_buffer")
+REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+
+
+def take(model: BaseAlgorithm) -> dict[str, Any]:
+    """The state of a run.
+
+    Args:
+        model: What learns, between two iterations, on a `VecEnvAdapter`.
+    """
+    modules, variables = model._get_torch_save_params()
+    logger = model.logger
+    state = {
+        "modules": {name: recursive_getattr(model, name).state_dict() for name in modules},
+        "variables": {name: recursive_getattr(model, name) for name in variables},
+        "counters": {name: getattr(model, name) for name in COUNTERS if hasattr(model, name)},
+        "windows": {name: list(getattr(model, name)) for name in WINDOWS},
+        "envs": cast(VecEnvAdapter, model.env).get_state(),
+        "logger": {
+            "values": {key: _plain(value) for key, value in logger.name_to_value.items()},
+            "counts": dict(logger.name_to_count),
+            "excluded": dict(logger.name_to_excluded),
+        },
+        "random": _generators(model),
+    }
+    if getattr(model, "replay_buffer", None) is not None:
+        state["replay"] = _replay_state(model.replay_buffer)  # type: ignore[attr-defined]
+    return state
+
+
+def put(model: BaseAlgorithm, state: dict[str, Any]) -> None:
+    """Go back to a state that :func:`take` gave, with a model made from the same configuration, its logger set.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: If it does not fit.
+    """
+    modules, variables = model._get_torch_save_params()  # names are the model's, never the file's
+    for name in modules:
+        recursive_getattr(model, name).load_state_dict(state["modules"][name])
+    for name in variables:
+        recursive_getattr(model, name).data.copy_(state["variables"][name])
+    for name in COUNTERS:
+        if name in state["counters"]:
+            setattr(model, name, state["counters"][name])
+    for name in WINDOWS:
+        setattr(model, name, deque(state["windows"][name], maxlen=model._stats_window_size))
+    cast(VecEnvAdapter, model.env).set_state(state["envs"])
+    logger = model.logger
+    logger.name_to_value.update(state["logger"]["values"])
+    logger.name_to_count.update(state["logger"]["counts"])
+    logger.name_to_excluded.update(state["logger"]["excluded"])
+    if "replay" in state:
+        _put_replay_state(model.replay_buffer, state["replay"])  # type: ignore[attr-defined]
+    _put_generators(model, state["random"])
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic | th.Tensor) else value
+
+
+def _replay_state(replay: Any) -> dict[str, Any]:
+    used = replay.buffer_size if replay.full else replay.pos
+    return {
+        "pos": int(replay.pos),
+        "full": bool(replay.full),
+        "arrays": {name: _cut(getattr(replay, name), used) for name in REPLAY},
+    }
+
+
+def _put_replay_state(replay: BaseBuffer, state: dict[str, Any]) -> None:
+    replay.pos, replay.full = state["pos"], state["full"]
+    for name in REPLAY:
+        _fill(getattr(replay, name), state["arrays"][name])
+
+
+def _cut(array: Any, used: int) -> Any:
+    return {key: part[:used] for key, part in array.items()} if isinstance(array, dict) else array[:used]
+
+
+def _fill(array: Any, content: Any) -> None:
+    if isinstance(array, dict):
+        for key, part in array.items():
+            _fill(part, content[key])
+    else:
+        array[: len(content)] = content
+
+
+def _generators(model: BaseAlgorithm) -> dict[str, Any]:
+    """States of every generator that Stable-Baselines3 draws from."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "torch": th.get_rng_state(),
+        "actions": dict(model.action_space.np_random.bit_generator.state),
+    }
+
+
+def _put_generators(model: BaseAlgorithm, state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    th.set_rng_state(state["torch"])
+    model.action_space.np_random.bit_generator.state = state["actions"]
