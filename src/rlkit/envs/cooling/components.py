@@ -69,16 +69,17 @@ def cpu_power(it, peak_w, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     """Power in W of processors, memory and disks: idle share, a line in utilisation, leakage with temperature.
 
     The linear form is EnergyPlus' ElectricEquipment:ITE:AirCooled (constant, per utilisation, per K); leakage above
-    a reference inlet temperature multiplies it. Where inlets are too hot servers throttle, and at last switch off.
-
-    Returns:
-        Power drawn, and power withheld by throttling.
+    a reference inlet temperature multiplies it.
     """
     c = it.cpu_curve
     share = max(c[0] + c[1] * utilisation + c[2] * inlet_c, 0.0)
-    power = peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
-    kept = clip(1.0 - it.throttle_per_k * (inlet_c - it.throttle_c), 0.0, 1.0)
-    return power * kept, power * (1.0 - kept)
+    return peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
+
+
+@kernel
+def working_share(it, inlet_c):  # type: ignore[no-untyped-def]
+    """Share of its power that a rack draws: 1 until its inlet is too hot, falling to 0 where it has switched off."""
+    return clip(1.0 - it.throttle_per_k * (inlet_c - it.throttle_c), 0.0, 1.0)
 
 
 @kernel

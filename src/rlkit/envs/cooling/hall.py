@@ -25,6 +25,7 @@ from rlkit.envs.cooling.components import (
     cubic,
     drive_power,
     server_airflow,
+    working_share,
 )
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, saturated_humidity_ratio
 from rlkit.envs.jit import kernel
@@ -165,8 +166,11 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
         inlet = state[i, offset + INLET]
         share = server_airflow(p, utilisation, inlet)
         fan = rack.fan_w * max(cubic(p.server_fan_curve, share), p.server_fan_floor)
-        power, withheld = cpu_power(p, rack.peak_w, utilisation, inlet)
-        power += fan
+        power = cpu_power(p, rack.peak_w, utilisation, inlet) + fan
+        working = working_share(p, inlet)
+        lost += power * (1.0 - working)
+        power *= working
+        fan *= working
         air = rack.air_w_k * share
         mean, decay = mean_share(dt * air / rack.heat_capacity_j_k)
         k[r, K_POWER], k[r, K_AIR], k[r, K_DECAY], k[r, K_MEAN] = power, air, decay, mean
@@ -177,7 +181,6 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
         passed_leak += air * (1.0 - mean) * rack.recirculation
         power_sum += power
         fans += fan
-        lost += withheld
     out[i, IT_J] += power_sum * dt
     out[i, SERVER_FAN_J] += fans * dt
     out[i, THROTTLED_J] += lost * dt

@@ -35,7 +35,7 @@ from rlkit.envs.cooling.psychrometrics import humidity_ratio_at_wet_bulb
 from rlkit.envs.jit import kernel
 
 _ZR = readings.numbers(readings.ZONE_READINGS)
-_FAN_KW, _COIL_KW = _ZR["fan_power_kw"], _ZR["coil_heat_kw"]
+_FAN_KW, _COIL_KW = _ZR["fan_power_kw"], _ZR["zone_coil_heat_kw"]
 _SUPERVISORY, _ACTUATOR = len(readings.SUPERVISORY_ACTIONS), len(readings.ACTUATOR_ACTIONS)
 _PLANT_FAULTS, _ZONE_FAULTS = len(readings.PLANT_FAULTS), len(readings.ZONE_FAULTS)
 
@@ -93,8 +93,7 @@ def _reset_zone(p, zone, racks, i, z, supply_c, load, state):  # type: ignore[no
         rack = racks[r]
         u = load[i, rack.load_column]
         share = server_airflow(p, u, supply_c + 1.0)
-        power, _ = cpu_power(p, rack.peak_w, u, supply_c + 1.0)
-        power += rack.fan_w * share * share * share
+        power = cpu_power(p, rack.peak_w, u, supply_c + 1.0) + rack.fan_w * share * share * share
         offset = hall.rack_offset(p.zones, r)
         state[i, offset + hall.INLET] = supply_c + 1.0
         state[i, offset + hall.SERVER] = supply_c + 1.0 + power / (rack.air_w_k * share)
@@ -239,9 +238,9 @@ def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, fault
 
 
 @kernel
-def _air_and_loop(
+def _air_and_loop(  # type: ignore[no-untyped-def]
     p, zones, racks, state, i, load, s, k, d, substeps, dry_bulb, latent_w, setpoint, capacity_w, exchanger, out
-):  # type: ignore[no-untyped-def]
+):
     """The sub-steps of one solution; returns the heat that chillers were asked to take, mean in W."""
     asked = 0.0
     dt = d.substep_s

@@ -176,7 +176,8 @@ class Chillers:
         input_curve: The same, of energy input over cooling output.
         part_load_curve: Cubic (or shorter) in part load.
         leaving_c: Range of the curves in leaving chilled water.
-        entering_c: Range in entering condenser water (or outdoor air); a head-pressure valve keeps water above it.
+        entering_c: Range in entering condenser water (or outdoor air); head-pressure control
+            keeps the condenser above it.
         part_load: Least part load before cycling, and the largest.
         part_load_range: Range of the part-load curve.
         unloading_min: Least part load to which the compressor unloads.

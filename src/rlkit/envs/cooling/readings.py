@@ -78,7 +78,7 @@ ZONE_READINGS = (
     Quantity("fan_speed", "1", "share of design airflow"),
     Quantity("fan_power_kw", "kW", "of the air handlers"),
     Quantity("valve_position", "1", "share of design water flow through the coils"),
-    Quantity("coil_heat_kw", "kW", "sensible, from air to water"),
+    Quantity("zone_coil_heat_kw", "kW", "sensible, from air to water"),
     Quantity("zone_it_power_kw", "kW", "of its racks"),
     Quantity("zone_inlet_max_c", "C", "hottest rack inlet"),
     Quantity("zone_inlet_mean_c", "C", "mean rack inlet, weighted by airflow"),

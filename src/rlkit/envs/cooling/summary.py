@@ -19,9 +19,7 @@ _MAX, _MEAN, _MIN, _RISE = _R["inlet_max_c"], _R["inlet_mean_c"], _R["inlet_min_
 _RESIDUAL = _R["energy_residual"]
 PLANT_READINGS = len(readings.PLANT_READINGS)
 ZONE_READINGS, RACK_READINGS = len(readings.ZONE_READINGS), len(readings.RACK_READINGS)
-_ZR = readings.numbers(readings.ZONE_READINGS)
 DEW = readings.numbers(readings.ZONE_STATE)["dew_point_c"]
-_FAN_KW, _COIL_KW = _ZR["fan_power_kw"], _ZR["coil_heat_kw"]
 
 
 @kernel

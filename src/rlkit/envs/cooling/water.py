@@ -242,6 +242,9 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
 def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out):  # type: ignore[no-untyped-def]
     """Electricity of the chillers over a solution, compressors and condenser fans, and clipped curves.
 
+    A condenser colder than the curves' range is no clipping: head-pressure control (a valve on the water, fan stages
+    on the air) keeps condensation where the range begins.
+
     Args:
         p: The plant's record.
         state: All states.
@@ -263,10 +266,8 @@ def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out
     compressors = on * chiller_power(p, capacity_w, each, leaving_c, entering_c)
     part_load = each / capacity_w
     fans = on * p.chiller_capacity_w * p.condenser_fan_share * min(1.0, part_load / p.part_load_min)
-    below = p.water_cooled == 0 and entering_c < p.entering_min_c
     if (
-        below
-        or entering_c > p.entering_max_c
+        entering_c > p.entering_max_c
         or leaving_c < p.leaving_min_c - 1e-6
         or leaving_c > p.leaving_max_c + 1e-6
         or part_load > p.part_load_curve_max + 1e-9

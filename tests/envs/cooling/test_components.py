@@ -1,0 +1,121 @@
+"""Components: published limits and monotonicity, which reviewers of a plant rely on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlkit.envs.cooling import components as c
+from rlkit.envs.cooling import tower
+from rlkit.envs.cooling.packing import pack_plant
+from rlkit.envs.cooling.plant import SHIPPED, load_plant
+from rlkit.envs.cooling.psychrometrics import density
+
+PACKED = {name: pack_plant(load_plant(name)) for name in SHIPPED}
+PLANTS = st.sampled_from(SHIPPED)
+UNIT = st.floats(0.0, 1.0)
+
+
+@pytest.mark.parametrize("function", [c.crossflow_effectiveness, c.counterflow_effectiveness])
+def test_effectiveness_has_its_limits(function):
+    for ntu in (0.01, 0.5, 2.0, 10.0):
+        assert function(ntu, 0.0) == pytest.approx(1.0 - math.exp(-ntu), rel=1e-6)
+        last = 1.0
+        for ratio in np.linspace(0.0, 1.0, 21):
+            value = function(ntu, ratio)
+            assert 0.0 < value <= last + 1e-9
+            last = value
+
+
+def test_crossflow_lies_between_parallel_flow_and_counterflow():
+    """To 1 % where coils work; below one transfer unit the published correlation is up to 1.6 % low."""
+    for ntu in (1.0, 2.0, 3.0):
+        for ratio in (0.2, 0.6, 1.0):
+            parallel = (1.0 - math.exp(-ntu * (1.0 + ratio))) / (1.0 + ratio)
+            crossflow = c.crossflow_effectiveness(ntu, ratio)
+            assert 0.99 * parallel < crossflow < 1.01 * c.counterflow_effectiveness(ntu, ratio)
+
+
+@given(PLANTS, st.floats(0.05, 1.0), st.floats(0.05, 0.95))
+def test_coil_conductance_rises_with_water_and_is_inverted(name, airflow, water):
+    zone = PACKED[name].zones[0]
+    conductance = c.coil_conductance(zone, airflow, water)
+    assert conductance < c.coil_conductance(zone, airflow, water + 0.05)
+    assert conductance <= min(airflow * zone["air_w_k"], water * zone["water_w_k"]) * (1 + 1e-12)
+    for guess in (0.0, 0.3, 1.0):
+        found = c.coil_water_flow(zone, airflow, conductance, 1.0, guess)
+        assert c.coil_conductance(zone, airflow, found) == pytest.approx(conductance, rel=2e-4)
+
+
+@given(PLANTS, UNIT, UNIT, st.floats(0.1, 0.9), st.floats(0.01, 0.1))
+def test_chiller_power_is_monotone(name, x, y, load, more):
+    """Up with load and condenser temperature, down with warmer chilled water: true of the shipped curve sets."""
+    p = PACKED[name].plant[0]
+
+    def power(part: float, leaving: float, entering: float) -> float:
+        at = p["leaving_min_c"] + leaving * (p["leaving_max_c"] - p["leaving_min_c"])
+        y_c = p["entering_min_c"] + entering * (p["entering_max_c"] - p["entering_min_c"])
+        watts = part * 0.75 * p["chiller_capacity_w"]
+        return c.chiller_power(p, c.chiller_capacity(p, at, y_c), watts, at, y_c)
+
+    here = power(load, x * 0.9, y * 0.9)
+    assert power(load + more, x * 0.9, y * 0.9) > here
+    assert power(load, x * 0.9, y * 0.9 + more) >= here * (1 - 1e-9)
+    assert power(load, x * 0.9 + more, y * 0.9) <= here * (1 + 1e-9)
+
+
+@given(st.sampled_from(["two_zone", "hall_1mw", "hall_10mw"]), st.floats(-10.0, 26.0), st.floats(3.0, 15.0), UNIT)
+def test_tower_heat_rises_with_fan_speed_and_is_inverted(name, wet_bulb, above, where):
+    p = PACKED[name].plant[0]
+    h_in, _ = c.saturated_enthalpy(wet_bulb, 101325.0)
+    t = (wet_bulb, 101325.0, h_in, density(wet_bulb + 3.0, 0.005, 101325.0), 1015.0, 1.0)
+    water = p["tower_water_kg_s"] * c.CP_WATER
+    speed = p["air_ratio_min"] + where * (1.0 - p["air_ratio_min"])
+    heat, _ = tower.heat_at_speed(p, t, speed, water, wet_bulb + above, 3.0)
+    free, _ = tower.heat_at_speed(p, t, 0.0, water, wet_bulb + above, 3.0)
+    full, _ = tower.heat_at_speed(p, t, 1.0, water, wet_bulb + above, 3.0)
+    assert 0.0 < free < heat <= full * (1 + 1e-6)
+    assert full < water * above
+    found, verdict, _ = tower.speed_for_heat(p, t, heat, 1.0, water, wet_bulb + above, 0.5, wet_bulb + 3.0)
+    assert found == pytest.approx(speed, abs=2e-3)
+    assert verdict == 0 or where < 1e-3 or where > 0.999
+
+
+@pytest.mark.parametrize("name", ["two_zone", "hall_1mw", "hall_10mw"])
+def test_the_tower_meets_its_design_point(name):
+    plant = load_plant(name)
+    p, t = PACKED[name].plant[0], plant.condenser.towers
+    h_in, _ = c.saturated_enthalpy(t.wet_bulb_c, plant.pressure_pa)
+    moment = (t.wet_bulb_c, plant.pressure_pa, h_in, density(35.0, 0.015, plant.pressure_pa), 1020.0, 1.0)
+    water = t.water_kg_s * c.CP_WATER
+    heat, _ = tower.heat_at_speed(p, moment, 1.0, water, t.water_in_c, 5.0)
+    assert t.water_in_c - heat / water == pytest.approx(t.water_out_c, abs=0.01)
+
+
+@given(PLANTS, UNIT, st.floats(10.0, 44.0), st.floats(0.1, 5.0))
+def test_servers_draw_no_less_when_warmer(name, utilisation, inlet, warmer):
+    p = PACKED[name].plant[0]
+    assert c.cpu_power(p, 1e3, utilisation, inlet + warmer) >= c.cpu_power(p, 1e3, utilisation, inlet)
+    assert c.server_airflow(p, utilisation, inlet + warmer) >= c.server_airflow(p, utilisation, inlet)
+
+
+@pytest.mark.parametrize(("inlet", "low", "high"), [(30.0, 1.03, 1.09), (35.0, 1.07, 1.20)])
+def test_server_power_over_inlet_is_ashraes(inlet, low, high):
+    """ASHRAE TC 9.9 2011: a server at 30 C draws 4 to 8 % more than at 15 C, at 35 C 7 to 20 % more."""
+    p, rack = PACKED["hall_1mw"].plant[0], PACKED["hall_1mw"].racks[0]
+
+    def power(t: float) -> float:
+        fans = rack["fan_w"] * c.cubic(p["server_fan_curve"], c.server_airflow(p, 0.5, t))
+        return c.cpu_power(p, rack["peak_w"], 0.5, t) + fans
+
+    assert low <= power(inlet) / power(15.0) <= high
+
+
+def test_published_fan_curve_is_near_the_cube():
+    p = PACKED["hall_1mw"].plant[0]
+    for speed in np.linspace(0.3, 1.0, 8):
+        assert c.drive_power(p["tower_fan_curve"], 0.0, 1.0, speed) == pytest.approx(speed**3, abs=0.02)
