@@ -32,6 +32,10 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
         vector_entry_point="rlkit.envs.negotiation.vector:NegotiationVectorEnv",
         evaluation="rlkit.envs.negotiation.evaluation",
     ),
+    "rlkit/DataCenterCooling-v0": EnvironmentSpec(
+        entry_point="rlkit.envs.cooling.env:CoolingEnv",
+        vector_entry_point="rlkit.envs.cooling.vector:CoolingVectorEnv",
+    ),
 }
 
 

@@ -290,6 +290,7 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         self.action_space = batch.single_action_space
         self.render_mode = batch.render_mode
         self._action = np.zeros(batch.action_space.shape or (1,), dtype=batch.action_space.dtype)
+        self._action_shape = self.action_space.shape
         self._num_actions = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
 
     def reset(
@@ -311,8 +312,8 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
             self._action[0] = action
         else:
             array = np.asarray(action)
-            if array.shape != self.action_space.shape:
-                raise ValueError(f"an action must have shape {self.action_space.shape}, got {array.shape}: {action!r}")
+            if array.shape != self._action_shape:
+                raise ValueError(f"an action must have shape {self._action_shape}, got {array.shape}: {action!r}")
             self._action[0] = check_actions(array[None], self.action_space)[0]
         if batch._ended[0]:
             raise ValueError(_not_begun(batch._ended, batch._seeded))
@@ -377,9 +378,9 @@ def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[An
         raise TypeError(f"actions of {type(space).__name__} are not supported")
     if actions.dtype.kind not in "fiu":
         raise ValueError(f"actions must be numbers, got an array of {actions.dtype}")
-    wrong = ~((actions >= space.low) & (actions <= space.high)).reshape(len(actions), -1).all(1)  # NaN too
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
+    within = (actions >= space.low) & (actions <= space.high)  # NaN is not
+    if not within.all():
+        row = int(np.flatnonzero(~within.reshape(len(actions), -1).all(1))[0])
         raise ValueError(
             f"actions must be finite and from {space.low.min()} to {space.high.max()}, "
             f"got {actions[row]} for environment {row}"
