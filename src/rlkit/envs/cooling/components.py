@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import (
     CP_DRY_AIR,
     CP_VAPOUR,
@@ -20,36 +21,36 @@ from rlkit.envs.cooling.psychrometrics import (
     log_saturation_slope,
     saturation_pressure,
 )
-from rlkit.envs.jit import kernel
 
 CP_WATER = 4183.0  # J/(kg K), water between 10 and 35 C: 4178 to 4192 (IAPWS)
 CP_AIR = 1015.0  # J per kg of moist air and K, at a humidity ratio of 0.005
 
 _TOWER_TOLERANCE_K = 1e-4  # of the leaving air's wet bulb; the secant's error after it is far smaller
 _TOWER_ITERATIONS = 30
-_HOTTEST_C = 90.0  # of air in a tower: keeps searches away from boiling
+_COIL_TOLERANCE = 1e-4  # of the conductance, when its water flow is sought
+HOTTEST_C = 90.0  # of air in a tower: keeps searches away from boiling
 _LEAST_FLOW = 1e-6  # below this share of the design flow there is no exchange
 
 
-@kernel
+@inlined
 def cubic(c, x):  # type: ignore[no-untyped-def]
     """Cubic polynomial with coefficients ``c[0..3]``, lowest first."""
     return c[0] + x * (c[1] + x * (c[2] + x * c[3]))
 
 
-@kernel
+@inlined
 def biquadratic(c, x, y):  # type: ignore[no-untyped-def]
     """EnergyPlus' Curve:Biquadratic, ``c0 + c1 x + c2 x^2 + c3 y + c4 y^2 + c5 x y``."""
     return c[0] + x * (c[1] + c[2] * x) + y * (c[3] + c[4] * y + c[5] * x)
 
 
-@kernel
+@inlined
 def clip(x, low, high):  # type: ignore[no-untyped-def]
     """A number brought into a range."""
     return min(max(x, low), high)
 
 
-@kernel
+@inlined
 def drive_power(curve, floor, design_w, speed):  # type: ignore[no-untyped-def]
     """Electric power in W of a fan or pump at a share of its design flow: a published part-load curve.
 
@@ -64,7 +65,7 @@ def drive_power(curve, floor, design_w, speed):  # type: ignore[no-untyped-def]
     return design_w * max(cubic(curve, speed), floor)
 
 
-@kernel
+@inlined
 def cpu_power(it, peak_w, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     """Power in W of processors, memory and disks: idle share, a line in utilisation, leakage with temperature.
 
@@ -76,13 +77,13 @@ def cpu_power(it, peak_w, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     return peak_w * share * (1.0 + it.leakage_per_k * max(inlet_c - it.leakage_from_c, 0.0))
 
 
-@kernel
+@inlined
 def working_share(it, inlet_c):  # type: ignore[no-untyped-def]
     """Share of its power that a rack draws: 1 until its inlet is too hot, falling to 0 where it has switched off."""
     return clip(1.0 - it.throttle_per_k * (inlet_c - it.throttle_c), 0.0, 1.0)
 
 
-@kernel
+@inlined
 def server_airflow(it, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     """Share of the design flow that the servers' own fans draw: flat in temperature up to a knee, then rising."""
     c = it.airflow_curve
@@ -91,7 +92,7 @@ def server_airflow(it, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     return clip(share, it.airflow_min, it.airflow_max)
 
 
-@kernel
+@inlined
 def crossflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def]
     """Effectiveness of a cross-flow exchanger with both fluids unmixed, Incropera eq. 11.32."""
     root = ntu**0.22
@@ -100,7 +101,7 @@ def crossflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def
     return -math.expm1(root / capacity_ratio * math.expm1(-capacity_ratio * ntu / root))
 
 
-@kernel
+@inlined
 def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def]
     """Effectiveness of a counterflow exchanger, Incropera eq. 11.29."""
     if capacity_ratio > 0.995:
@@ -109,7 +110,7 @@ def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-d
     return (1.0 - decay) / (1.0 - capacity_ratio * decay)
 
 
-@kernel
+@inlined
 def coil_conductance(coil, airflow, water_flow):  # type: ignore[no-untyped-def]
     """Heat in W that a dry chilled-water coil moves for each K between entering air and entering water.
 
@@ -130,42 +131,49 @@ def coil_conductance(coil, airflow, water_flow):  # type: ignore[no-untyped-def]
     return least * crossflow_effectiveness(ntu, least / most)
 
 
-@kernel
-def coil_water_flow(coil, airflow, conductance, most, guess):  # type: ignore[no-untyped-def]
-    """Share of design water flow at which a coil has a conductance: secant steps inside a bracket, from a guess.
+@inlined
+def coil_water_flow(coil, airflow, conductance, most, full, guess):  # type: ignore[no-untyped-def]
+    """Share of design water flow at which a coil has a conductance.
+
+    Resistance ``1 / conductance`` is close to a line in ``1 / flow``, so that a secant in these meets 1e-4 in two or
+    three trials; a bracket keeps it from straying.
 
     Args:
         coil: The zone's record.
         airflow: Share of design airflow.
         conductance: Asked for, W/K.
         most: Largest share of water flow there is.
+        full: Conductance at that.
         guess: A share to start from.
     """
     if conductance <= 0.0 or most <= _LEAST_FLOW:
         return 0.0
-    tolerance = 1e-4 * conductance
+    if conductance >= full * (1.0 - _COIL_TOLERANCE):
+        return most
     low, high = 0.0, most
-    x = clip(guess, 0.02 * most, most)
-    last_x, last_error = 0.0, -conductance
+    x = guess if 1e-3 * most < guess < 0.98 * most else 0.5 * most
+    inverse, resistance = 1.0 / most, 1.0 / full
+    wanted = 1.0 / conductance
     for _ in range(40):
-        error = coil_conductance(coil, airflow, x) - conductance
-        if abs(error) < tolerance:
+        trial = coil_conductance(coil, airflow, x)
+        if abs(trial - conductance) < _COIL_TOLERANCE * conductance:
             return x
-        if error < 0.0:
-            if x >= most:
-                return most
+        if trial < conductance:
             low = x
         else:
             high = x
-        following = x - error * (x - last_x) / (error - last_error) if error != last_error else 0.5 * (low + high)
-        last_x, last_error = x, error
-        if following <= low or following >= high:
-            following = high if high == most and following >= most else 0.5 * (low + high)
-        x = following
+        if trial <= 0.0:
+            return x
+        slope = (1.0 / trial - resistance) / (1.0 / x - inverse)
+        inverse, resistance = 1.0 / x, 1.0 / trial
+        following = 0.0
+        if slope > 0.0 and inverse * slope + wanted > resistance:
+            following = 1.0 / (inverse + (wanted - resistance) / slope)
+        x = following if low < following < high else 0.5 * (low + high)
     return x
 
 
-@kernel
+@inlined
 def exchanger_conductance(design_ntu, hot_design, cold_design, hot, cold):  # type: ignore[no-untyped-def]
     """W per K of entering temperature difference of a counterflow plate exchanger between two water streams.
 
@@ -186,7 +194,7 @@ def exchanger_conductance(design_ntu, hot_design, cold_design, hot, cold):  # ty
     return least * counterflow_effectiveness(ua / least, least / most)
 
 
-@kernel
+@inlined
 def chiller_capacity(chiller, leaving_c, entering_c):  # type: ignore[no-untyped-def]
     """Full-load capacity in W of one chiller, EnergyPlus' Chiller:Electric:EIR, its curve clipped to its range.
 
@@ -200,7 +208,7 @@ def chiller_capacity(chiller, leaving_c, entering_c):  # type: ignore[no-untyped
     return chiller.chiller_capacity_w * biquadratic(chiller.capacity_curve, x, y)
 
 
-@kernel
+@inlined
 def chiller_power(chiller, capacity_w, load_w, leaving_c, entering_c):  # type: ignore[no-untyped-def]
     """Compressor power in W of one chiller that carries a load, EnergyPlus' Chiller:Electric:EIR.
 
@@ -230,7 +238,7 @@ def chiller_power(chiller, capacity_w, load_w, leaving_c, entering_c):  # type: 
     )
 
 
-@kernel
+@inlined
 def tower_conductance(tower, air_ratio, water_ratio, wet_bulb_c):  # type: ignore[no-untyped-def]
     """UA in W/K of one cell with its fan on: EnergyPlus' Merkel tower, three multiplied curves of the design UA."""
     a, w, d = tower.ua_air_curve, tower.ua_water_curve, tower.ua_wet_bulb_curve
@@ -245,10 +253,10 @@ def tower_conductance(tower, air_ratio, water_ratio, wet_bulb_c):  # type: ignor
     )
 
 
-@kernel
+@inlined
 def saturated_enthalpy(t_c, pressure_pa):  # type: ignore[no-untyped-def]
     """Enthalpy of saturated air in J/kg and its slope in J/(kg K); above 90 C that at 90 C."""
-    t_c = min(t_c, _HOTTEST_C)
+    t_c = min(t_c, HOTTEST_C)
     p = saturation_pressure(t_c)
     w = MASS_RATIO * p / (pressure_pa - p)
     slope = w * log_saturation_slope(t_c) * pressure_pa / (pressure_pa - p)
@@ -256,7 +264,7 @@ def saturated_enthalpy(t_c, pressure_pa):  # type: ignore[no-untyped-def]
     return CP_DRY_AIR * t_c + w * latent, CP_DRY_AIR + w * CP_VAPOUR + slope * latent
 
 
-@kernel
+@inlined
 def merkel_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, h_out, wet_bulb_in_c, wet_bulb_out_c, water_in_c):  # type: ignore[no-untyped-def]
     """Heat in W that Merkel's effectiveness-NTU tower gives off, if its air left at a given wet bulb.
 
@@ -270,7 +278,7 @@ def merkel_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, h_out, wet_bulb_in_c, w
     return effectiveness * least * (water_in_c - wet_bulb_in_c), air_w_k
 
 
-@kernel
+@inlined
 def tower_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, wet_bulb_c, water_in_c, pressure_pa, guess_k):  # type: ignore[no-untyped-def]
     """Heat given off by one cell: Merkel 1925 as in EnergyPlus, the leaving air's wet bulb found by secant steps.
 
@@ -310,7 +318,7 @@ def tower_heat(air_kg_s, water_w_k, ua, cp_moist, h_in, wet_bulb_c, water_in_c, 
     return heat, rise
 
 
-@kernel
+@inlined
 def tower_evaporation(air_kg_s, heat_w, h_in, humidity_in, guess_c, pressure_pa):  # type: ignore[no-untyped-def]
     """Water evaporated in kg/s, and the leaving air's temperature: EnergyPlus' saturated-exit method.
 
@@ -332,7 +340,7 @@ def tower_evaporation(air_kg_s, heat_w, h_in, humidity_in, guess_c, pressure_pa)
     for _ in range(20):
         h, slope = saturated_enthalpy(t, pressure_pa)
         step = (target - h) / slope
-        t = min(t + step, _HOTTEST_C)
+        t = min(t + step, HOTTEST_C)
         if abs(step) < 1e-3:  # Newton: the error after this step is about 1e-7 K
             break
     humidity_out = (target - CP_DRY_AIR * t) / (LATENT_HEAT_0C + CP_VAPOUR * t)

@@ -27,8 +27,8 @@ from rlkit.envs.cooling.components import (
     server_airflow,
     working_share,
 )
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, saturated_humidity_ratio
-from rlkit.envs.jit import kernel
 
 _Z = readings.numbers(readings.ZONE_STATE)
 HOT, MASS, HUMIDITY, FAN = _Z["hot_air_c"], _Z["mass_c"], _Z["humidity_ratio"], _Z["fan_speed"]
@@ -59,26 +59,26 @@ SHUT_OFF_PA = 60.0  # server fans stall about there
 _LITTLE = 1e-3  # share of design airflow below which a handler does nothing
 
 
-@kernel
+@inlined
 def zone_offset(z):  # type: ignore[no-untyped-def]
     """First column of a zone's state."""
     return PLANT_STATES + z * ZONE_STATES
 
 
-@kernel
+@inlined
 def rack_offset(zones, r):  # type: ignore[no-untyped-def]
     """First column of a rack's state."""
     return PLANT_STATES + zones * ZONE_STATES + r * RACK_STATES
 
 
-@kernel
+@inlined
 def mean_share(x):  # type: ignore[no-untyped-def]
     """Mean of ``exp(-t)`` over ``0 < t < x``, and its value at the end."""
     decay = math.exp(-x)
     return (1.0 - decay) / x if x > 1e-6 else 1.0 - 0.5 * x, decay
 
 
-@kernel
+@inlined
 def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: ignore[no-untyped-def]
     """Move a zone's fans towards a command.
 
@@ -104,7 +104,7 @@ def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: i
     return speed, drive_power(zone.fan_curve, zone.fan_floor, zone.fan_w * available, min(speed / available, 1.0))
 
 
-@kernel
+@inlined
 def outdoor_air_share(zone, hot_c, target_c, outdoor_c):  # type: ignore[no-untyped-def]
     """Share of outdoor air that brings the mixed air to the supply setpoint, within what dampers and rules allow."""
     low, high = zone.outdoor_share_min, zone.outdoor_share_max
@@ -113,7 +113,7 @@ def outdoor_air_share(zone, hot_c, target_c, outdoor_c):  # type: ignore[no-unty
     return clip((hot_c - target_c) / (hot_c - outdoor_c), low, high)
 
 
-@kernel
+@inlined
 def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pressure_pa, outdoor_kg_s, dt):  # type: ignore[no-untyped-def]
     """Moisture of a zone over one solution of the plant: outdoor air brings it in, a cold coil takes it out.
 
@@ -149,7 +149,7 @@ def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pre
     return latent, LATENT_HEAT_0C * outdoor_kg_s * (outdoor_humidity - average)
 
 
-@kernel
+@inlined
 def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-untyped-def]
     """What the racks of a zone draw, in electricity and air, from their last inlet temperatures; fills ``k``.
 
@@ -187,7 +187,7 @@ def draw_air(p, zone, racks, state, i, load, k, out, dt):  # type: ignore[no-unt
     return flow, flow_leak, constant, passed, passed_leak, power_sum
 
 
-@kernel
+@inlined
 def wanted_conductance(mixed_c, chilled_c, target_c, air_w_k, most):  # type: ignore[no-untyped-def]
     """Coil conductance that brings mixed air to a temperature, within what the coil has."""
     if mixed_c <= target_c:
@@ -197,7 +197,7 @@ def wanted_conductance(mixed_c, chilled_c, target_c, air_w_k, most):  # type: ig
     return min(air_w_k * (mixed_c - target_c) / (mixed_c - chilled_c), most)
 
 
-@kernel
+@inlined
 def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, outdoor_c, chilled_c):  # type: ignore[no-untyped-def]
     """Advance one zone by one sub-step (see the module).
 
@@ -276,7 +276,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     return coil_w
 
 
-@kernel
+@inlined
 def ups_loss(p, zone, power_w):  # type: ignore[no-untyped-def]
     """Loss of the power supply that feeds a zone, W."""
     c = p.ups_loss
@@ -284,7 +284,7 @@ def ups_loss(p, zone, power_w):  # type: ignore[no-untyped-def]
     return zone.it_peak_w * (c[0] + x * (c[1] + x * c[2]))
 
 
-@kernel
+@inlined
 def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  # type: ignore[no-untyped-def]
     """Give every rack its inlet and its servers' new temperature; the zone its mean inlet and heat index."""
     flow = warmed = heated = 0.0
@@ -307,7 +307,7 @@ def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  #
     s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
 
 
-@kernel
+@inlined
 def prepare_zone(p, zone, state, i, z, s, speed, fan_w, target_c, valve, water_most, fouling, outdoor_c):  # type: ignore[no-untyped-def]
     """Fill a zone's scratch for one solution of the plant.
 

@@ -31,6 +31,7 @@ import numpy as np
 
 from rlkit.envs.cooling import hall, readings, summary, tower, water
 from rlkit.envs.cooling.components import CP_AIR, CP_WATER, clip, cpu_power, drive_power, server_airflow
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import humidity_ratio_at_wet_bulb
 from rlkit.envs.jit import kernel
 
@@ -85,7 +86,7 @@ def reset_halls(rows, plant, zones, racks, weather, load, state):  # type: ignor
         state[i, tower.SPEED], state[i, tower.RISE], state[i, tower.EXIT] = 0.5, 4.0, weather[i, 1] + 4.0
 
 
-@kernel
+@inlined
 def _reset_zone(p, zone, racks, i, z, supply_c, load, state):  # type: ignore[no-untyped-def]
     """One zone's part of :func:`reset_halls`; returns its heat in W."""
     heat, air = zone.lighting_w, 0.0
@@ -113,7 +114,7 @@ def _reset_zone(p, zone, racks, i, z, supply_c, load, state):  # type: ignore[no
     return heat
 
 
-@kernel
+@inlined
 def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdoor, out):  # type: ignore[no-untyped-def]
     """Fans, coils and moisture of all zones for one solution; returns the latent heat in W that coils take out."""
     dry_bulb, pressure, humidity = outdoor
@@ -153,7 +154,7 @@ def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdo
     return latent_w
 
 
-@kernel
+@inlined
 def _condenser_flow(p, state, i, speed, available, supervisory):  # type: ignore[no-untyped-def]
     """Condenser water in kg/s, and the part of it that goes through the economizer."""
     if p.water_cooled == 0 or available <= 0.0:
@@ -169,7 +170,7 @@ def _condenser_flow(p, state, i, speed, available, supervisory):  # type: ignore
     return flow, min(flow * economizer / (chillers + economizer), economizer)
 
 
-@kernel
+@inlined
 def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, faults, s, k, d, substeps, out):  # type: ignore[no-untyped-def]
     """One solution of the plant (see the module)."""
     dry_bulb, wet_bulb, pressure, humidity = weather
@@ -237,7 +238,7 @@ def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, fault
     )
 
 
-@kernel
+@inlined
 def _air_and_loop(  # type: ignore[no-untyped-def]
     p, zones, racks, state, i, load, s, k, d, substeps, dry_bulb, latent_w, setpoint, capacity_w, exchanger, out
 ):
@@ -260,7 +261,7 @@ def _air_and_loop(  # type: ignore[no-untyped-def]
     return asked / substeps
 
 
-@kernel
+@inlined
 def _decays(p, step_s, solutions, substeps):  # type: ignore[no-untyped-def]
     """The shares that hold for all rows of one call."""
     solution_s = step_s / solutions

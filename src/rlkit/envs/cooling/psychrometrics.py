@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.jit import kernel
 
 KELVIN = 273.15
@@ -33,7 +34,7 @@ _LOWEST_C = -100.0  # the fits end there
 _LOWEST_PA = 1.405e-3  # saturation pressure at -100 C
 
 
-@kernel
+@inlined
 def log_saturation_pressure(t_c: float) -> float:
     """Logarithm of the pressure of saturated vapour in Pa: Hyland and Wexler 1983, ASHRAE eq. 5 and 6."""
     t = t_c + KELVIN
@@ -52,13 +53,13 @@ def log_saturation_pressure(t_c: float) -> float:
     )
 
 
-@kernel
+@inlined
 def saturation_pressure(t_c: float) -> float:
     """Pressure of saturated vapour in Pa over ice (-100 to 0.01 C) or water (to 200 C)."""
     return math.exp(log_saturation_pressure(t_c))
 
 
-@kernel
+@inlined
 def log_saturation_slope(t_c: float) -> float:
     """Derivative of the logarithm of the saturation pressure, in 1/K."""
     t = t_c + KELVIN
@@ -72,20 +73,20 @@ def log_saturation_slope(t_c: float) -> float:
     return 5.8002206e3 / (t * t) - 4.8640239e-2 + t * (2.0 * 4.1764768e-5 + t * 3.0 * -1.4452093e-8) + 6.5459673 / t
 
 
-@kernel
+@inlined
 def saturated_humidity_ratio(t_c: float, pressure_pa: float) -> float:
     """Humidity ratio of saturated air, ASHRAE eq. 21."""
     p = saturation_pressure(t_c)
     return MASS_RATIO * p / (pressure_pa - p)
 
 
-@kernel
+@inlined
 def enthalpy(t_c: float, humidity_ratio: float) -> float:
     """Enthalpy of moist air in J/kg, ASHRAE eq. 30."""
     return CP_DRY_AIR * t_c + humidity_ratio * (LATENT_HEAT_0C + CP_VAPOUR * t_c)
 
 
-@kernel
+@inlined
 def humidity_ratio_at_wet_bulb(dry_bulb_c: float, wet_bulb_c: float, pressure_pa: float) -> float:
     """Humidity ratio from the wet bulb, ASHRAE eq. 33 (above freezing) and 35 (below)."""
     saturated = saturated_humidity_ratio(wet_bulb_c, pressure_pa)
@@ -98,33 +99,33 @@ def humidity_ratio_at_wet_bulb(dry_bulb_c: float, wet_bulb_c: float, pressure_pa
     )
 
 
-@kernel
+@inlined
 def humidity_ratio_at_relative_humidity(dry_bulb_c: float, relative_humidity: float, pressure_pa: float) -> float:
     """Humidity ratio from relative humidity (0 to 1), ASHRAE eq. 22."""
     p = relative_humidity * saturation_pressure(dry_bulb_c)
     return MASS_RATIO * p / (pressure_pa - p)
 
 
-@kernel
+@inlined
 def vapour_pressure(humidity_ratio: float, pressure_pa: float) -> float:
     """Partial pressure of water vapour in Pa, ASHRAE eq. 20 solved for it."""
     return pressure_pa * humidity_ratio / (MASS_RATIO + humidity_ratio)
 
 
-@kernel
+@inlined
 def relative_humidity_of(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
     """Relative humidity, 0 to 1 (above 1 where the air is supersaturated)."""
     return vapour_pressure(humidity_ratio, pressure_pa) / saturation_pressure(dry_bulb_c)
 
 
-@kernel
+@inlined
 def density(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
     """Moist air's mass (dry air and vapour) in kg a cubic metre, ASHRAE eq. 26."""
     volume = GAS_CONSTANT_DRY_AIR * (dry_bulb_c + KELVIN) * (1.0 + humidity_ratio / MASS_RATIO) / pressure_pa
     return (1.0 + humidity_ratio) / volume
 
 
-@kernel
+@inlined
 def dew_point_near(humidity_ratio: float, pressure_pa: float, guess_c: float) -> float:
     """Dew (or frost) point in C by Newton's method on the logarithm of the saturation pressure, from a guess.
 
@@ -144,13 +145,13 @@ def dew_point_near(humidity_ratio: float, pressure_pa: float, guess_c: float) ->
     return t
 
 
-@kernel
+@inlined
 def dew_point(humidity_ratio: float, pressure_pa: float) -> float:
     """Dew (or frost) point in C."""
     return dew_point_near(humidity_ratio, pressure_pa, 10.0)
 
 
-@kernel
+@inlined
 def wet_bulb(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> float:
     """Thermodynamic wet bulb in C: Newton's method, kept inside a bracket that halves where it would leave.
 

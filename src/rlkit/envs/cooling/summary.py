@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rlkit.envs.cooling import hall, readings, tower, water
 from rlkit.envs.cooling.components import CP_AIR
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, dew_point_near, relative_humidity_of
-from rlkit.envs.jit import kernel
 
 _R = readings.numbers(readings.PLANT_READINGS)
 _FIRST_ENERGY, _LAST_ENERGY = _R["facility_energy_kwh"], _R["tower_fan_energy_kwh"]
@@ -22,7 +22,7 @@ ZONE_READINGS, RACK_READINGS = len(readings.ZONE_READINGS), len(readings.RACK_RE
 DEW = readings.numbers(readings.ZONE_STATE)["dew_point_c"]
 
 
-@kernel
+@inlined
 def stored_energy(p, zones, racks, state, i):  # type: ignore[no-untyped-def]
     """Heat in a hall's masses, sensible and latent, in J above 0 C."""
     total = p.loop_j_k * state[i, water.CHILLED]
@@ -37,7 +37,7 @@ def stored_energy(p, zones, racks, state, i):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel
+@inlined
 def finish(p, zones, racks, state, i, weather, s, k, step_s, before, inlets_before, out):  # type: ignore[no-untyped-def]
     """Turn sums into readings."""
     heat_in = out[i, hall.ENERGY_IN_J]
@@ -70,7 +70,7 @@ def finish(p, zones, racks, state, i, weather, s, k, step_s, before, inlets_befo
         _finish_zone(p, zones[z], state, i, z, weather[2], s, step_s, out)
 
 
-@kernel
+@inlined
 def _finish_racks(p, zones, state, i, s, k, step_s, inlets_before, out):  # type: ignore[no-untyped-def]
     """Inlets: of racks, and the extremes and means of zones and of the hall."""
     out[i, _MAX], out[i, _MIN], out[i, _RISE] = -1e3, 1e3, 0.0
@@ -97,7 +97,7 @@ def _finish_racks(p, zones, state, i, s, k, step_s, inlets_before, out):  # type
     out[i, _MEAN] = weighted / flow
 
 
-@kernel
+@inlined
 def _finish_zone(p, zone, state, i, z, pressure, s, step_s, out):  # type: ignore[no-untyped-def]
     """One zone's readings, in the order of ``ZONE_READINGS`` (the fan's power and the coil's heat are sums so far)."""
     c = PLANT_READINGS + z * ZONE_READINGS

@@ -7,6 +7,7 @@ import math
 from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.components import (
     CP_WATER,
+    HOTTEST_C,
     clip,
     drive_power,
     merkel_heat,
@@ -15,9 +16,9 @@ from rlkit.envs.cooling.components import (
     tower_evaporation,
     tower_heat,
 )
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import CP_DRY_AIR, CP_VAPOUR, density
 from rlkit.envs.cooling.water import CONDENSER
-from rlkit.envs.jit import kernel
 
 _P = readings.numbers(readings.PLANT_STATE)
 SPEED, RISE, EXIT = _P["tower_speed"], _P["tower_rise_k"], _P["tower_exit_c"]
@@ -30,7 +31,7 @@ SPEED_S = _R["tower_fan_speed"]
 _SPEED_TOLERANCE = 1e-4  # of the heat, relative
 
 
-@kernel
+@inlined
 def heat_at_speed(p, t, speed, water_w_k, water_in_c, guess_k):  # type: ignore[no-untyped-def]
     """Heat in W of one cell with its fan at a speed, or off (0: free convection); and the wet-bulb rise.
 
@@ -52,36 +53,48 @@ def heat_at_speed(p, t, speed, water_w_k, water_in_c, guess_k):  # type: ignore[
     return tower_heat(air, water_w_k, ua, cp_moist, h_in, wet_bulb, water_in_c, pressure, guess_k)
 
 
-@kernel
+@inlined
+def leaving_air(h_target, guess_c, pressure_pa):  # type: ignore[no-untyped-def]
+    """Temperature in C of saturated air with an enthalpy, by Newton's method."""
+    t = guess_c
+    for _ in range(20):
+        h, slope = saturated_enthalpy(t, pressure_pa)
+        step = (h_target - h) / slope
+        t = min(t + step, HOTTEST_C)
+        if abs(step) < 0.02:  # the error after this step is about 1e-5 K
+            break
+    return t
+
+
+@inlined
 def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, guess, exit_c):  # type: ignore[no-untyped-def]
     """Fan speed at which a cell gives off a heat: a secant inside a bracket.
 
     For a given heat and airflow the leaving enthalpy is known, so that each trial costs one inversion of the saturation
-    curve and one effectiveness.
+    curve and one effectiveness. The air must at least be able to carry the heat without leaving hotter than the water.
 
     Returns:
         The speed, between the least and ``most``; whether what is wanted is below the least (-1), above ``most`` (1) or
         between (0); and the leaving air's temperature.
     """
     wet_bulb, pressure, h_in, rho, cp_moist, ratio = t
-    low, high = p.air_ratio_min, most
+    full_air = p.tower_air_m3_s * rho
+    h_water, _ = saturated_enthalpy(water_in_c, pressure)
+    enough = wanted_w / (full_air * (h_water - h_in))
+    if enough >= most:
+        return most, 1, water_in_c
+    low, high = max(p.air_ratio_min, 1.001 * enough), most
+    floor = low
     x = clip(guess, low, high)
-    last_x, last_error = 0.0, 0.0
-    tested_low = tested_high = False
-    leaving = max(exit_c, wet_bulb + 0.1)
+    last_x, last_error = 0.0, -1.0
+    leaving = clip(exit_c, wet_bulb, water_in_c)
     for iteration in range(40):
-        air = x * p.tower_air_m3_s * rho
-        target = h_in + wanted_w / air
-        for _ in range(20):
-            h, slope = saturated_enthalpy(leaving, pressure)
-            step = (target - h) / slope
-            leaving = min(leaving + step, 90.0)
-            if abs(step) < 0.02:  # Newton: the error after this step is about 1e-5 K
-                break
+        target = h_in + wanted_w / (x * full_air)
+        leaving = leaving_air(target, leaving, pressure)
         error = -1.0
         if leaving < water_in_c:
             ua = tower_conductance(p, x, ratio, wet_bulb)
-            heat, _ = merkel_heat(air, water_w_k, ua, cp_moist, h_in, target, wet_bulb, leaving, water_in_c)
+            heat, _ = merkel_heat(x * full_air, water_w_k, ua, cp_moist, h_in, target, wet_bulb, leaving, water_in_c)
             error = heat / wanted_w - 1.0
         if abs(error) < _SPEED_TOLERANCE:
             return x, 0, leaving
@@ -90,24 +103,31 @@ def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, guess, exit_c): 
                 return most, 1, leaving
             low = x
         else:
-            if x <= p.air_ratio_min:
-                return p.air_ratio_min, -1, leaving
+            if x <= floor:
+                return floor, -1, leaving
             high = x
-        following = x - error * (x - last_x) / (error - last_error) if iteration > 0 and error != last_error else x
+        if iteration > 0 and error != last_error:
+            following = x - error * (x - last_x) / (error - last_error)
+        else:
+            following = x * (1.0 - 1.1 * clip(error, -0.5, 0.5))
         last_x, last_error = x, error
-        if iteration == 0:
-            following = x * (1.0 - 0.8 * clip(error, -0.5, 0.5))
-        if following >= high:
-            following = high if high >= most and not tested_high else 0.5 * (low + high)
-            tested_high = tested_high or following >= most
-        elif following <= low:
-            following = low if low <= p.air_ratio_min and not tested_low else 0.5 * (low + high)
-            tested_low = tested_low or following <= p.air_ratio_min
-        x = following
+        x = _inside(following, low, high, floor, most)
     return x, 0, leaving
 
 
-@kernel
+@inlined
+def _inside(x, low, high, floor, most):  # type: ignore[no-untyped-def]
+    """The next trial: as it is, an untested end of the whole range, or the middle of the bracket."""
+    if low < x < high:
+        return x
+    if x >= high == most:
+        return most
+    if x <= low == floor:
+        return floor
+    return 0.5 * (low + high)
+
+
+@inlined
 def drift_with(p, temperature, loop_w, flow_w_k, conductance, wet_bulb, dt):  # type: ignore[no-untyped-def]
     """Basin temperature after a solution with the towers' conductance held: the exact exponential.
 
@@ -119,7 +139,7 @@ def drift_with(p, temperature, loop_w, flow_w_k, conductance, wet_bulb, dt):  # 
     return settled + (temperature - settled) * math.exp(-conductance * dt / p.condenser_j_k)
 
 
-@kernel
+@inlined
 def conductance_at(p, state, i, t, speed, cells, water_w_k, water_in_c):  # type: ignore[no-untyped-def]
     """W per K between entering water and wet bulb of all cells in use, at a fan speed."""
     heat, rise = heat_at_speed(p, t, speed, water_w_k, water_in_c, state[i, RISE])
@@ -127,7 +147,7 @@ def conductance_at(p, state, i, t, speed, cells, water_w_k, water_in_c):  # type
     return cells * heat / max(water_in_c - t[0], 1e-3)
 
 
-@kernel
+@inlined
 def controlled_basin(p, state, i, t, loop_w, flow_w_k, cells, most, setpoint_c, decay, dt):  # type: ignore[no-untyped-def]
     """Basin temperature after a solution in which the fans follow a setpoint; fan speed and share of time running.
 
@@ -167,7 +187,7 @@ def controlled_basin(p, state, i, t, loop_w, flow_w_k, cells, most, setpoint_c, 
     return after, slowest, (off - after) / (off - slow)
 
 
-@kernel
+@inlined
 def tower_step(p, state, i, loop_w, flow_kg_s, steered, speed, available, setpoint_c, weather, decay, dt, out):  # type: ignore[no-untyped-def]
     """Advance the condenser loop by one solution of the plant; fan electricity and water.
 
@@ -224,7 +244,7 @@ def tower_step(p, state, i, loop_w, flow_kg_s, steered, speed, available, setpoi
     use_water(p, state, i, t, heat_j / dt / cells, running * speed, running, cells, flow_kg_s, humidity, dt, out)
 
 
-@kernel
+@inlined
 def use_water(p, state, i, t, heat_w, speed, running, cells, flow_kg_s, humidity, dt, out):  # type: ignore[no-untyped-def]
     """Evaporation, drift and blowdown of a solution, in litres (taken as kg)."""
     wet_bulb, pressure, h_in, rho, _, _ = t

@@ -20,7 +20,7 @@ from rlkit.envs.cooling.components import (
     drive_power,
     exchanger_conductance,
 )
-from rlkit.envs.jit import kernel
+from rlkit.envs.cooling.inline import inlined
 
 _P = readings.numbers(readings.PLANT_STATE)
 CHILLED, CONDENSER, PUMP_W, FLOW = (
@@ -47,7 +47,7 @@ FLOW_S, CONDENSER_FLOW_S = _R["chilled_water_flow_kg_s"], _R["condenser_water_fl
 MECHANICAL, PARTIAL, FREE = 0, 1, 2
 
 
-@kernel
+@inlined
 def timers(state, i, dt):  # type: ignore[no-untyped-def]
     """Let time pass for staging and modes."""
     state[i, SINCE_START] += dt
@@ -55,7 +55,7 @@ def timers(state, i, dt):  # type: ignore[no-untyped-def]
     state[i, SINCE_MODE] += dt
 
 
-@kernel
+@inlined
 def economizer_conductance(p, state, i, tower_kg_s):  # type: ignore[no-untyped-def]
     """W per K between returning chilled water and tower water."""
     return exchanger_conductance(
@@ -67,7 +67,7 @@ def economizer_conductance(p, state, i, tower_kg_s):  # type: ignore[no-untyped-
     )
 
 
-@kernel
+@inlined
 def choose_mode(p, state, i, setpoint_c, wet_bulb_c):  # type: ignore[no-untyped-def]
     """The economizer's rules (Stein 2009; Modelica Buildings, CoolingMode), with a least dwell in a mode."""
     mode = state[i, MODE]
@@ -95,7 +95,7 @@ def choose_mode(p, state, i, setpoint_c, wet_bulb_c):  # type: ignore[no-untyped
         state[i, SINCE_MODE] = 0.0
 
 
-@kernel
+@inlined
 def machines(p, available_share, chilled_kg_s, condenser_kg_s):  # type: ignore[no-untyped-def]
     """Chillers that can run: those in order whose flow switches are made by what the pumps can deliver.
 
@@ -112,7 +112,7 @@ def machines(p, available_share, chilled_kg_s, condenser_kg_s):  # type: ignore[
     return count
 
 
-@kernel
+@inlined
 def stages_wanted(p, state, i, capacity_w, available):  # type: ignore[no-untyped-def]
     """Number of chillers that the staging rule wants, from their demand in the last solution."""
     on = state[i, ON]
@@ -128,7 +128,7 @@ def stages_wanted(p, state, i, capacity_w, available):  # type: ignore[no-untype
     return on
 
 
-@kernel
+@inlined
 def stage(p, state, i, wanted, available, dt, out):  # type: ignore[no-untyped-def]
     """Start or stop chillers within their least times on and off; a fault stops them at once.
 
@@ -154,7 +154,7 @@ def stage(p, state, i, wanted, available, dt, out):  # type: ignore[no-untyped-d
     return 0.5 * (before + after) if dt < p.start_up_s else after
 
 
-@kernel
+@inlined
 def loop_substep(p, state, i, heat_w, setpoint_c, capacity_w, exchanger_w_k, dt, decay, out):  # type: ignore[no-untyped-def]
     """Advance the chilled-water loop by one sub-step.
 
@@ -191,7 +191,7 @@ def loop_substep(p, state, i, heat_w, setpoint_c, capacity_w, exchanger_w_k, dt,
     return asked
 
 
-@kernel
+@inlined
 def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # type: ignore[no-untyped-def]
     """Water flows and pump power at the end of a solution, from the coils' mean conductances.
 
@@ -218,9 +218,15 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
             share = 0.0
             conductance = s[z, hall.Z_CONDUCTANCE_S] / dt
             if conductance > 0.0 and s[z, hall.Z_MOST] > 0.0:
-                most = s[z, hall.Z_WATER_MOST]
-                clean = conductance * s[z, hall.Z_CLEAN]
-                share = coil_water_flow(zone, s[z, hall.Z_SPEED], clean, most, state[i, offset + hall.VALVE])
+                clean = s[z, hall.Z_CLEAN]
+                share = coil_water_flow(
+                    zone,
+                    s[z, hall.Z_SPEED],
+                    conductance * clean,
+                    s[z, hall.Z_WATER_MOST],
+                    s[z, hall.Z_MOST] * clean,
+                    state[i, offset + hall.VALVE],
+                )
             state[i, offset + hall.VALVE] = share
         flow += state[i, offset + hall.VALVE] * zone.water_kg_s
         state[i, offset + hall.COIL_W] = s[z, hall.Z_COIL_J] / dt
@@ -238,7 +244,7 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
     out[i, hall.ENERGY_IN_J] += power * p.pump_heat * dt
 
 
-@kernel
+@inlined
 def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out):  # type: ignore[no-untyped-def]
     """Electricity of the chillers over a solution, compressors and condenser fans, and clipped curves.
 
@@ -278,7 +284,7 @@ def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out
     return compressors, fans
 
 
-@kernel
+@inlined
 def capacity_now(p, state, i, entering_c):  # type: ignore[no-untyped-def]
     """Capacity in W of one chiller at present temperatures."""
     return chiller_capacity(p, state[i, CHILLED], entering_c)
