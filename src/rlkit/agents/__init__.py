@@ -137,6 +137,7 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
             policy_kwargs=policy_kwargs(config.net_arch, config.activation),
             seed=seed,
             device=device,
+            stats_window_size=max(100, envs.num_envs),  # episodes in rollout/ep_rew_mean: SB3's 100, or one of each
             **settings,
         )
     except (AssertionError, ValueError, RuntimeError) as error:  # the algorithm's own checks of settings and spaces
