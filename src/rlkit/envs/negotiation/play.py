@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from rlkit.envs.negotiation.env import NegotiationEnv
@@ -53,7 +54,7 @@ def play(
     try:
         env = NegotiationEnv(opponent=opponent, seat=seat, scenarios=scenarios, **(rules or {}))
         env.reset(seed=seed)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, gymnasium.error.Error) as error:
         raise UsageError(str(error)) from error
     total, played = np.zeros(2), 0
     walk = " 'walk' leaves without a deal." if env.batch.rules.walk_away else ""
