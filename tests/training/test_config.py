@@ -50,6 +50,11 @@ def test_overrides_reach_nested_keys() -> None:
     assert type(config.steps) is int and type(config.n_envs) is int
 
 
+def test_a_minibatch_nobody_asked_for_fits_the_rollout() -> None:
+    assert compose_run(["n_envs=64"]).agent.batch_size == 8 * 64
+    assert compose_run(["n_envs=64", "agent.batch_size=128"]).agent.batch_size == 128
+
+
 def test_arguments_for_judging_are_others() -> None:
     env = compose_run(["env.max_turns=6", "env.eval_kwargs.opponent=[linear]"]).env
     assert env.arguments()["scenarios"] == "train" and env.arguments()["max_turns"] == 6
