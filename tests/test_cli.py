@@ -192,7 +192,7 @@ MISTAKES: dict[str, tuple[str, list[str], str]] = {
     ),
     "device": ("train", ["device=tpu"], "PyTorch cannot compute on device=tpu here"),
     "schedule": ("train", ["agent.learning_rate_schedule=step"], "must be constant or linear, got 'step'"),
-    "contradiction": ("train", ["n_envs=1", "agent.batch_size=4096"], "agent.batch_size=4096 is more than a rollout has"),
+    "contradiction": ("train", ["n_envs=1", "agent.batch_size=4096"], "agent.batch_size=4096 is more than a rollout"),
     "evaluate nothing": ("evaluate", [], "run=<run folder> is missing; --help tells more"),
     "evaluate's key": ("evaluate", ["runs=x"], "unknown key 'runs': did you mean 'run'?"),
     "evaluate's opponent": ("evaluate", ["run=RUN", "opponents=[lineal]"], "unknown opponent 'lineal': did you mean"),
