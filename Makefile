@@ -10,7 +10,7 @@ train: $(VENV)/.train  ## Learn to bargain: about three minutes, then a table
 	$(BIN)/python scripts/train.py env=negotiation
 
 test: $(VENV)/.dev  ## The test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/.dev  ## ruff and mypy, as in CI
 	$(BIN)/ruff check .
