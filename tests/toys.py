@@ -110,3 +110,4 @@ class Naming(Toy):
 TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming)
 for _toy in TOYS:
     gymnasium.register(f"{_toy.__name__}-v0", entry_point=_toy)
+gymnasium.register("NoLibrary-v0", entry_point="some_simulator.envs:Env")

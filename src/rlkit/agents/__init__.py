@@ -131,7 +131,7 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
     if isinstance(config, configs.TD3Config):
         settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
     try:
-        return algorithm(
+        agent: BaseAlgorithm = algorithm(
             policy_class(config.name, envs.observation_space, masked=use_masks),
             envs,
             policy_kwargs=policy_kwargs(config.net_arch, config.activation),
@@ -141,6 +141,9 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
         )
     except (AssertionError, ValueError, RuntimeError) as error:  # the algorithm's own checks of settings and spaces
         raise UsageError(f"agent={config.name} refuses its settings, or this environment: {error}") from error
+    # Episodes in rollout/ep_rew_mean: SB3's 100, or one of each environment. DDPG's constructor has no such argument.
+    agent._stats_window_size = max(100, envs.num_envs)
+    return agent
 
 
 class LinearSchedule:

@@ -202,6 +202,8 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
             _set(composed, key, value)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, RunConfig)
+    if isinstance(config.agent, PPOConfig) and "agent.batch_size" not in parsed:  # nobody asked for more than there is
+        config.agent.batch_size = min(config.agent.batch_size, max(1, config.agent.n_steps * config.num_envs()))
     check(config)
     return config
 

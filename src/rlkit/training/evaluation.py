@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -82,7 +83,8 @@ def evaluation_envs(config: EnvConfig, episodes: int) -> VecEnvAdapter:
 def picture(policy: Policy, config: EnvConfig, seed: int) -> NDArray[np.uint8] | None:
     """The last frame of an episode, shape ``(height, width, 3)``; None if the environment cannot be drawn here."""
     try:
-        env = make_env(config, render_mode="rgb_array")
+        with warnings.catch_warnings(action="ignore"):  # that it has no such mode
+            env = make_env(config, render_mode="rgb_array")
         observation, _ = env.reset(seed=seed)
         masked, over = env.has_wrapper_attr("action_masks"), False
         while not over:

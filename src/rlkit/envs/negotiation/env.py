@@ -88,7 +88,7 @@ class NegotiationEnv(SingleEnv):
         >>> env = gymnasium.make("rlkit/Negotiation-v0", opponent="conceder", seat=0)
         >>> observation, info = env.reset(seed=0)
         >>> observation.shape, int(info["action_mask"].sum())
-        ((93,), 24)
+        ((93,), 20)
     """
 
     metadata: dict[str, Any] = NegotiationVectorEnv.metadata

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from rlkit.envs.negotiation.env import NegotiationEnv
@@ -53,7 +54,7 @@ def play(
     try:
         env = NegotiationEnv(opponent=opponent, seat=seat, scenarios=scenarios, **(rules or {}))
         env.reset(seed=seed)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, gymnasium.error.Error) as error:
         raise UsageError(str(error)) from error
     total, played = np.zeros(2), 0
     walk = " 'walk' leaves without a deal." if env.batch.rules.walk_away else ""
@@ -84,7 +85,7 @@ def _play_one(
             theirs = OFFERS[batch.offers[0, made - 1]]
             yours = np.array(scenario.pool) - theirs
             worth = yours @ scenario.values[seat]
-            tell(f"They keep {item_list(theirs)}; you get {item_list(yours)}: {worth} points to you.")
+            tell(f"They keep {item_list(theirs)}; you get {item_list(yours)}: {_points(worth)} to you.")
         prompt = f"[offer {made + 1} of {batch.rules.max_turns}] you keep> "
         action = _action(info["action_mask"], prompt, ask, tell)
         if action is None:
@@ -92,7 +93,7 @@ def _play_one(
         _, _, over, _, info = env.step(action)
         if over:
             if info["agreement"]:
-                tell(f"Deal: {info['utility']:.4g} points to you, {info['partner_utility']:.4g} to them.")
+                tell(f"Deal: {_points(info['utility'])} to you, {info['partner_utility']:.4g} to them.")
             else:
                 tell("No deal: nobody gets anything.")
             tell(f"Worth to them: {_worths(scenario.values[1 - seat])}.")
@@ -125,6 +126,10 @@ def _action(mask: Any, prompt: str, ask: Callable[[str], str], tell: Callable[[s
         if action >= 0 and mask[action]:
             return action
         tell("There is no offer to agree to yet." if action == AGREE else "There is not so much on the table.")
+
+
+def _points(number: float) -> str:
+    return f"{number:.4g} point{'' if number == 1 else 's'}"
 
 
 def _worths(values: Sequence[int]) -> str:

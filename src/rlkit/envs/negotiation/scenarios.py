@@ -154,7 +154,7 @@ def load_scenarios(source: str | Path) -> NDArray[np.int32]:
 
     Example:
         >>> [len(load_scenarios(name)) for name in ("all", "train", "test")]
-        [5793, 4662, 1131]
+        [5793, 2916, 2877]
     """
     if str(source) == "all":
         return np.arange(len(universe()), dtype=np.int32)

@@ -1,0 +1,131 @@
+"""Any registered environment can be trained on; what cannot be made is told."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+
+from rlkit import cli, load_policy
+from rlkit.envs.batch import BatchEnv
+from rlkit.envs.replayable import Replayable
+from rlkit.errors import UsageError
+from rlkit.training import checkpoint
+from rlkit.training.config import compose_run
+from rlkit.training.environments import check_id, make_env, make_envs
+from rlkit.training.logs import ProgressBar
+from runs import QUIET, assert_same, newest, progress
+
+
+def test_our_own_are_one_batch() -> None:
+    config = compose_run(["env.max_turns=4"]).env
+    envs = make_envs(config, 7, reward_scale=0.5)
+    assert isinstance(envs.envs.unwrapped, BatchEnv)
+    assert (envs.num_envs, envs.reward_scale) == (7, 0.5)
+    assert envs.observation_space.shape == (87,)
+
+
+def test_others_stand_side_by_side_and_can_be_resumed() -> None:
+    envs = make_envs(compose_run(["env=gym", "env.kwargs.max_episode_steps=3"]).env, 2)
+    assert isinstance(envs.envs, SyncVectorEnv)
+    assert all(isinstance(env, Replayable) for env in envs.envs.envs)
+    envs.reset()
+    dones = [envs.step(np.zeros(2, dtype=np.int64))[2].all() for _ in range(3)]
+    assert dones == [False, False, True]
+
+
+def test_judging_has_arguments_of_its_own() -> None:
+    config = compose_run(["env.eval_kwargs={scenarios:test,opponent:soft}"]).env
+    assert make_envs(config, 2).get_attr("opponent_names")[0][0] == "random"
+    assert make_envs(config, 2, judging=True).get_attr("opponent_names")[0] == ("soft",)
+    assert make_env(config).unwrapped.opponent_names == ("soft",)
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "id": (["env=gym", "env.id=CartPole-v11"], r"unknown env.id 'CartPole-v11': did you mean 'CartPole-v1'\?"),
+    "no version": (["env=gym", "env.id=CartPole"], "unknown env.id 'CartPole': did you mean 'CartPole-v"),
+    "namespace": (["env=gym", "env.id=rlkit/Negotation-v0"], "did you mean 'rlkit/Negotiation-v0'"),
+    "module": (["env=gym", "env.id=no_such_module:Env-v0"], "cannot be made: .*no_such_module"),
+    "id in a module": (["env=gym", "env.id=toys:Tyo-v0"], "env.id=toys:Tyo-v0 cannot be made"),
+    "argument": (["env=gym", "env.kwargs.gravity=3"], "env.id=CartPole-v1 cannot be made: .*gravity"),
+    "library": (["env=gym", "env.id=LunarLander-v3"], "env.id=LunarLander-v3 cannot be made: Box2D is not installed"),
+    "opponent": (
+        ["env.opponent=lineal"],
+        "env.id=rlkit/Negotiation-v0 cannot be made: unknown opponent 'lineal'.*linear",
+    ),
+    "turns": (["env.max_turns=1"], "cannot be made: max_turns must be"),
+    "seat": (["env.seat=2"], "cannot be made: seat must be"),
+    "discount": (["env.discount=0"], "cannot be made: discount must be"),
+    "illegal": (["env.illegal=perhaps"], "cannot be made: illegal must be"),
+    "scenarios": (["env.scenarios=nowhere.txt"], "cannot read scenarios from 'nowhere.txt': No such file"),
+    "weights": (["env.opponent={linear:-1}"], "the weight of opponent 'linear' must be a number >= 0"),
+}
+
+
+@pytest.mark.parametrize("mistake", list(REFUSED))
+def test_what_cannot_be_made_is_told_before_there_is_a_folder(
+    mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides, message = REFUSED[mistake]
+    with pytest.raises(UsageError, match=message):
+        make_envs(compose_run(overrides).env, 2)
+    monkeypatch.chdir(tmp_path)
+    assert cli.train_main(overrides) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_registered_id_is_known() -> None:
+    import gymnasium
+
+    for env_id in list(gymnasium.registry):
+        check_id(env_id)
+    check_id("some.module:Any-v0")
+
+
+TOYS = {
+    "pictures": ("toys:Pictures-v0", ["agent=dqn", "agent.learning_starts=30", "agent.buffer_size=80"]),
+    "dictionary": ("toys:Mixed-v0", ["agent=ppo", "agent.n_steps=16", "n_envs=2"]),
+    "masks": ("toys:Masked-v0", ["agent=ppo", "agent.n_steps=16", "n_envs=2"]),
+    "several actions": ("toys:Dials-v0", ["agent=a2c", "n_envs=2"]),
+    "numbered states": ("Taxi-v4", ["agent=qrdqn", "agent.learning_starts=30", "agent.buffer_size=80"]),
+}
+
+
+@pytest.mark.parametrize("kind", list(TOYS))
+def test_other_spaces_are_trained_judged_stopped_and_resumed(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the whole command, bit for bit: pictures with channels last, dictionaries, masks, states as numbers."""
+    monkeypatch.chdir(tmp_path)
+    env_id, settings = TOYS[kind]
+    if env_id.startswith("Taxi"):
+        import gymnasium
+
+        env_id = max(name for name in gymnasium.registry if name.startswith("Taxi-v"))
+    settings = [*settings, "env=gym", f"env.id={env_id}", "steps=160", "log_every=32", "eval_every=64", "threads=1"]
+    settings += ["eval_episodes=2", "checkpoint_every=64", "agent.net_arch=[8]", *QUIET]
+    settings += ["agent.batch_size=16"] if "agent=a2c" not in settings else []
+    assert cli.train_main([*settings, "run_dir=whole"]) == 0
+    update = ProgressBar.update
+
+    def interrupted(self: ProgressBar, step: int, mean_return: float | None) -> None:
+        update(self, step, mean_return)
+        if step == 100:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "update", interrupted)
+        assert cli.train_main([*settings, "run_dir=run"]) == 130
+    np.random.seed(99)
+    assert cli.train_main(["resume=run"]) == 0
+    assert_same(checkpoint.load(newest(tmp_path / "run")), checkpoint.load(newest(tmp_path / "whole")))
+    assert progress(tmp_path / "run") == progress(tmp_path / "whole")
+    assert cli.evaluate_main(["run=run", "episodes=3"]) == 0
+    env: Any = make_env(compose_run(["env=gym", f"env.id={env_id}"]).env)
+    observation, _ = env.reset(seed=0)
+    assert env.action_space.contains(load_policy("run").predict(observation))
