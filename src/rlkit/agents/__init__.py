@@ -6,12 +6,13 @@ Importing this does not load PyTorch.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium.spaces import Box, Space
 
 from rlkit.agents import config as configs
 from rlkit.agents.config import AgentConfig
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
 ANY_ACTIONS = ("Discrete", "Box", "MultiDiscrete", "MultiBinary")
-NOT_PASSED_ON = ("name", "learning_rate_schedule", "net_arch", "activation", "action_noise")
+NOT_PASSED_ON = (
+    "name",
+    "learning_rate_schedule",
+    "net_arch",
+    "activation",
+    "action_noise",
+    "normalize_observations",
+    "initial_std",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def agent_spec(name: str) -> AgentSpec:
     return AGENTS[name]
 
 
-def check_pairing(name: str, action_space: spaces.Space[Any]) -> None:
+def check_pairing(name: str, action_space: Space[Any]) -> None:
     """Refuse an agent that cannot choose such actions.
 
     Raises:
@@ -128,13 +137,22 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
         )
     if isinstance(config, configs.OnPolicyConfig) and config.n_steps * envs.num_envs < 2:
         raise UsageError("an update needs at least two steps: raise agent.n_steps or n_envs")
+    normalize = isinstance(config, configs.OnPolicyConfig) and config.normalize_observations
+    if normalize and not isinstance(envs.observation_space, Box):
+        raise UsageError(
+            f"agent.normalize_observations is for Box observations, this environment's are {envs.observation_space}: "
+            "leave it false"
+        )
+    spread = {}
+    if isinstance(config, configs.OnPolicyConfig) and isinstance(envs.action_space, Box):
+        spread["log_std_init"] = math.log(config.initial_std)
     if isinstance(config, configs.TD3Config):
         settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
     try:
         agent: BaseAlgorithm = algorithm(
             policy_class(config.name, envs.observation_space, masked=use_masks),
             envs,
-            policy_kwargs=policy_kwargs(config.net_arch, config.activation),
+            policy_kwargs={**policy_kwargs(config.net_arch, config.activation, normalize), **spread},
             seed=seed,
             device=device,
             **settings,
@@ -170,7 +188,7 @@ def _check_device(device: str) -> None:
         ) from error
 
 
-def _action_noise(sigma: float, action_space: spaces.Space[Any]) -> Any:
+def _action_noise(sigma: float, action_space: Space[Any]) -> Any:
     from stable_baselines3.common.noise import NormalActionNoise
 
     shape = action_space.shape or (1,)

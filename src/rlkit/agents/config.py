@@ -37,10 +37,14 @@ class OnPolicyConfig(AgentConfig):
     Attributes:
         n_steps: Steps of each environment between two updates.
         gae_lambda: Of generalised advantage estimation (Schulman et al. 2016), in [0, 1].
+        normalize_observations: By the mean and spread of all that was seen, which are saved with the policy (Box only).
+        initial_std: Spread of the first policy's actions about their mean, in the actions' unit (Box actions only).
     """
 
     n_steps: int = 128
     gae_lambda: float = 0.95
+    normalize_observations: bool = False
+    initial_std: float = 1.0
 
 
 @dataclass(kw_only=True)

@@ -22,6 +22,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 
 from rlkit.agents import AGENTS, load_class
 from rlkit.agents.config import AgentConfig
+from rlkit.agents.normalization import Normalizer
 from rlkit.agents.spaces import channels_first, space_from_json, space_to_json
 from rlkit.errors import UsageError, nearest
 from rlkit.files import write_together
@@ -45,8 +46,13 @@ def policy_class(agent: str, observation_space: spaces.Space[Any], *, masked: bo
     return algorithm.policy_aliases[alias]
 
 
-def policy_kwargs(net_arch: list[int], activation: str) -> dict[str, Any]:
+def policy_kwargs(net_arch: list[int], activation: str, normalize: bool = False) -> dict[str, Any]:
     """The network's arguments from their names.
+
+    Args:
+        net_arch: Widths of the hidden layers.
+        activation: Between them.
+        normalize: Whether a :class:`~rlkit.agents.normalization.Normalizer` comes before them.
 
     Raises:
         UsageError: If a width or the activation is not possible.
@@ -55,7 +61,8 @@ def policy_kwargs(net_arch: list[int], activation: str) -> dict[str, Any]:
         raise UsageError(f"unknown agent.activation {activation!r}: {nearest(activation, ACTIVATIONS)}")
     if any(isinstance(width, bool) or not isinstance(width, int) or width < 1 for width in net_arch):
         raise UsageError(f"agent.net_arch must be a list of widths >= 1, such as [64,64]; got {net_arch}")
-    return {"net_arch": list(net_arch), "activation_fn": ACTIVATIONS[activation]}
+    extractor = {"features_extractor_class": Normalizer} if normalize else {}
+    return {"net_arch": list(net_arch), "activation_fn": ACTIVATIONS[activation], **extractor}
 
 
 class Policy:
@@ -192,6 +199,7 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         "steps": model.num_timesteps,
         "net_arch": list(config.net_arch),
         "activation": config.activation,
+        "normalize_observations": getattr(config, "normalize_observations", False),
         "observation_space": space_to_json(env_observation_space(model)),
         "action_space": space_to_json(model.action_space),
     }
@@ -259,6 +267,7 @@ def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any
     if agent not in AGENTS:
         raise UsageError(f"the policy is of an unknown agent {agent!r}: {nearest(str(agent), AGENTS)}")
     build: Any = policy_class(agent, observation_space, masked=bool(description["masked"]))
-    kwargs = policy_kwargs(description["net_arch"], description["activation"])
+    normalize = bool(description.get("normalize_observations", False))
+    kwargs = policy_kwargs(description["net_arch"], description["activation"], normalize)
     action_space = space_from_json(description["action_space"])
     return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs, **AGENTS[agent].network)

@@ -19,6 +19,7 @@ from stable_baselines3.common.logger import HParam, Image
 from stable_baselines3.common.utils import safe_mean
 
 from rlkit.agents import AGENTS, build_agent
+from rlkit.agents.normalization import Normalizer
 from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
@@ -197,13 +198,20 @@ class RunCallback(BaseCallback):
         self._eval_envs: VecEnvAdapter | None = None
         self._handled = 0
         self._pictures = True
+        self._normalizer: Normalizer | None = None
 
     def _on_training_start(self) -> None:
         self._handled = self.model.num_timesteps
+        extractor = getattr(self.model.policy, "features_extractor", None)
+        self._normalizer = extractor if isinstance(extractor, Normalizer) else None
         if self._handled == 0:
             self._record_hyperparameters()
+            if self._normalizer is not None:
+                self._normalizer.gather(self.model._last_obs)  # type: ignore[arg-type]
 
     def _on_rollout_start(self) -> None:
+        if self._normalizer is not None:
+            self._normalizer.settle()
         stop = bool(self._requests)
         if self.model.num_timesteps > self._handled:
             self._between_iterations(last=stop)
@@ -213,11 +221,15 @@ class RunCallback(BaseCallback):
             raise _Boundary
 
     def _on_step(self) -> bool:
+        if self._normalizer is not None:
+            self._normalizer.gather(self.locals["new_obs"])
         window = self.model.ep_info_buffer
         self._bar.update(self.num_timesteps, safe_mean([info["r"] for info in window]) if window else None)
         return True
 
     def _on_training_end(self) -> None:
+        if self._normalizer is not None:
+            self._normalizer.settle()
         self._between_iterations(last=True, final=True)
 
     def _between_iterations(self, *, last: bool, final: bool = False) -> None:

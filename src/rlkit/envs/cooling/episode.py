@@ -253,7 +253,9 @@ def step_rows(rows, actions, m, b, streams, observations, rewards, terminations)
         advance_noise(i, rule, streams, noise)
         _weather(i, e, middle, m.weather.table, m.weather.about, b.weather)
         _load(i, e, middle, m.workload.table, m.workload.about, noise, load)
-    step_halls(rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings)
+    step_halls(
+        rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings
+    )
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:

@@ -155,9 +155,7 @@ class CoolingVectorEnv(BatchEnv):
         fixed = self._fixed(options) if options else self._drawn
         laid = self._checked_faults(faults)
         self._fail(rows, start=True)
-        episode.begin_rows(
-            rows, fixed, self._model, self.setup.start, self._batch, self._streams, self._observations
-        )
+        episode.begin_rows(rows, fixed, self._model, self.setup.start, self._batch, self._streams, self._observations)
         self._foresee(rows, 1)
         for row in np.flatnonzero(rows) if laid else ():
             lay_faults(self.setup.faults, self._faults, int(row), laid[row] or ())
