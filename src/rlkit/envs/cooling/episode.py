@@ -16,14 +16,10 @@ from numpy.typing import NDArray
 from rlkit.envs.cooling.costs import charge, money, start_history
 from rlkit.envs.cooling.fault_kernel import (
     FaultEffects,
-    FaultRules,
-    FaultState,
     advance_faults,
     start_faults,
 )
 from rlkit.envs.cooling.forecast import (
-    ForecastRules,
-    ForecastState,
     advance_forecast,
     show_forecast,
     start_forecast,
@@ -208,9 +204,9 @@ def foresee_rows(rows, start, rules, state, m, b, streams, observations, column)
             start_forecast(i, weather_s, rules, state, streams)
         elif start == 0:
             advance_forecast(i, weather_s, rules, state, streams)
-        w, l = m.weather.about[e.weather], m.workload.about[e.workload]
+        w, u = m.weather.about[e.weather], m.workload.about[e.workload]
         weather = m.weather.table[w.first : w.first + w.rows], w.step_s
-        load = m.workload.table[l.first : l.first + l.rows], l.step_s
+        load = m.workload.table[u.first : u.first + u.rows], u.step_s
         show_forecast(i, weather_s, load_s, rules, state, weather, load, noise, scaled, observations, column)
 
 
@@ -253,7 +249,9 @@ def step_rows(rows, actions, m, b, streams, observations, rewards, terminations)
         advance_noise(i, rule, streams, noise)
         _weather(i, e, middle, m.weather.table, m.weather.about, b.weather)
         _load(i, e, middle, m.workload.table, m.workload.about, noise, load)
-    step_halls(rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings)
+    step_halls(
+        rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings
+    )
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:
