@@ -171,15 +171,14 @@ class SteadyModel:
         needed = np.where(self._free_cooling(values), 0, np.clip(needed, 1, chillers.count))
         running = np.floor(self._control(values, "chillers", float(chillers.count)) + 0.5)
         least = (chillers.min_flow + SPARE_FLOW) * needed / chillers.count
-        enough: Bools = np.logical_and(
-            running >= needed, self._control(values, "chilled_water_pump_speed", 1.0) >= least
-        )
-        if self._plant.condenser is None:
-            return enough
-        enough = enough & (self._control(values, "condenser_pump_speed", 1.0) >= least)
-        with np.errstate(invalid="ignore"):
-            cool = self._monitor.value("condenser_water_supply_c") < COLD_BASIN_C  # False without a sensor
-        return enough & ((needed == 0) | cool | (self._control(values, "tower_fan_speed", 1.0) >= 0.8))
+        checks = [running >= needed, self._control(values, "chilled_water_pump_speed", 1.0) >= least]
+        if self._plant.condenser is not None:
+            with np.errstate(invalid="ignore"):
+                cool = self._monitor.value("condenser_water_supply_c") < COLD_BASIN_C  # False without a sensor
+            checks.append(self._control(values, "condenser_pump_speed", 1.0) >= least)
+            checks.append((needed == 0) | cool | (self._control(values, "tower_fan_speed", 1.0) >= 0.8))
+        suffice: Bools = np.logical_and.reduce(checks)
+        return suffice
 
     def _heat_w(self, values: Floats) -> Floats:
         """Heat that the chillers must take, ``(n,)``."""
@@ -192,7 +191,7 @@ class SteadyModel:
 
     def _free_cooling(self, values: Floats) -> Bools:
         """Whether the outdoors alone carries the load: by the waterside economizer, or as outdoor air in every zone."""
-        free: Bools = np.isfinite(self._outdoor_supply()).all(axis=1)
+        free: Bools = np.logical_and.reduce(np.isfinite(self._outdoor_supply()), axis=1)
         condenser = self._plant.condenser
         if condenser is None or condenser.economizer is None:
             return free
