@@ -34,7 +34,7 @@ from rlkit.envs.jit import kernel
 HORIZON = 6  # control steps
 ITERATIONS, RATE = 40, 0.15  # of Adam
 BETA_1, BETA_2, TINY = 0.9, 0.999, 1e-8
-TRACKING = 1.0  # q, in shares of the facility's power for each K^2 beyond the band
+TRACKING = 0.3  # q, in shares of the facility's power for each K^2 beyond the band
 BAND_K = (0.7, 1.0)  # by how much the band is inside the limits, below and above: noise, forecasts that fail
 
 
@@ -52,11 +52,11 @@ class Problem(NamedTuple):
 
 
 @kernel
-def _simulate(i, p, lags, z, u, free, x):  # type: ignore[no-untyped-def]
+def _simulate(i, p, lags, z, u, held, x):  # type: ignore[no-untyped-def]
     """Controls and inlets that follow from the free variables ``z`` of hall ``i``.
 
-    ``u`` has ``lags - 1`` rows of the past, then the plan; ``x`` has ``lags`` rows of the past. ``free`` is 1 where a
-    control is not held by its box.
+    ``u`` has ``lags - 1`` rows of the past, then the plan; ``x`` has ``lags`` rows of the past. ``held`` is -1 where a
+    control is held by the low end of its box, 1 where by the high end, else 0.
     """
     horizon, width = z.shape
     zones = x.shape[1]
@@ -69,7 +69,7 @@ def _simulate(i, p, lags, z, u, free, x):  # type: ignore[no-untyped-def]
             before = p.controls[i, 0, j] if k == 0 else u[lags - 2 + k, j]
             wanted = before + p.most[j] * np.tanh(z[k, j])
             u[lags - 1 + k, j] = min(max(wanted, p.low[j]), p.high[j])
-            free[k, j] = 1.0 if p.low[j] <= wanted <= p.high[j] else 0.0
+            held[k, j] = -1.0 if wanted < p.low[j] else (1.0 if wanted > p.high[j] else 0.0)
         for zone in range(zones):
             w = p.parameters[i, zone]
             following = p.outside[i, zone]
@@ -82,8 +82,11 @@ def _simulate(i, p, lags, z, u, free, x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _slopes(i, p, lags, z, free, x, band, tracking, du, dx):  # type: ignore[no-untyped-def]
-    """Gradient of the objective by ``z``, written over ``du``: back through the inlets, then through the controls."""
+def _slopes(i, p, lags, z, held, x, band, tracking, du, dx):  # type: ignore[no-untyped-def]
+    """Gradient of the objective by ``z``, written over ``du``: back through the inlets, then through the controls.
+
+    What a box holds is free to move inwards, else nothing would ever bring it off its bound.
+    """
     horizon, width = z.shape
     zones = x.shape[1]
     for k in range(horizon):
@@ -105,8 +108,10 @@ def _slopes(i, p, lags, z, free, x, band, tracking, du, dx):  # type: ignore[no-
     for j in range(width):
         later = 0.0
         for k in range(horizon - 1, -1, -1):
-            later = (du[k, j] + later) * free[k, j]
-            du[k, j] = later * p.most[j] * (1.0 - np.tanh(z[k, j]) ** 2)
+            slope = du[k, j] + later
+            later = slope if held[k, j] == 0.0 else 0.0
+            moves = held[k, j] * slope >= 0.0
+            du[k, j] = slope * p.most[j] * (1.0 - np.tanh(z[k, j]) ** 2) if moves else 0.0
 
 
 @kernel
@@ -126,14 +131,14 @@ def plan_rows(p, lags, horizon, band, tracking, iterations, start, out):  # type
     n, width = out.shape
     zones = p.inlets.shape[2]
     u, x = np.zeros((lags - 1 + horizon, width)), np.zeros((lags + horizon, zones))
-    free, du, dx = np.zeros((horizon, width)), np.zeros((horizon, width)), np.zeros((lags + horizon, zones))
+    held, du, dx = np.zeros((horizon, width)), np.zeros((horizon, width)), np.zeros((lags + horizon, zones))
     first, second = np.zeros((horizon, width)), np.zeros((horizon, width))
     for i in range(n):
         z = start[i]
         first[:], second[:] = 0.0, 0.0
         for turn in range(iterations):
-            _simulate(i, p, lags, z, u, free, x)
-            _slopes(i, p, lags, z, free, x, band, tracking, du, dx)
+            _simulate(i, p, lags, z, u, held, x)
+            _slopes(i, p, lags, z, held, x, band, tracking, du, dx)
             a, b = 1.0 - BETA_1 ** (turn + 1), 1.0 - BETA_2 ** (turn + 1)
             for k in range(horizon):
                 for j in range(width):
@@ -141,7 +146,7 @@ def plan_rows(p, lags, horizon, band, tracking, iterations, start, out):  # type
                     second[k, j] = BETA_2 * second[k, j] + (1.0 - BETA_2) * du[k, j] ** 2
                     z[k, j] -= RATE * (first[k, j] / a) / (np.sqrt(second[k, j] / b) + TINY)
                     z[k, j] = min(max(z[k, j], -2.0), 2.0)  # where tanh is flat nothing would bring it back
-        _simulate(i, p, lags, z, u, free, x)
+        _simulate(i, p, lags, z, u, held, x)
         out[i] = u[lags - 1]
 
 
@@ -175,6 +180,7 @@ class ArxMpc:
         self.online = online
         self.seed = seed
         self._found: tuple[Setup, Identified] | None = None
+        self._begun = False
 
     def model_of(self, envs: CoolingVectorEnv) -> Identified:
         """The model of these halls; explored once and kept."""
@@ -187,7 +193,7 @@ class ArxMpc:
     def reset(self, envs: CoolingVectorEnv, rows: NDArray[np.bool_]) -> None:
         """Explore, unless that was done; take the present inlets as all that is known of the past."""
         model, n = self.model_of(envs), envs.num_envs
-        if not self._begun or len(self._values) != n:
+        if not self._begun:
             self._setpoints = s = Setpoints(envs)
             self._columns = control_columns(s)
             self._most = step_limits(s, float(envs.setup.task.step_s))

@@ -135,9 +135,7 @@ class PerfectMpc:
         few = self._rng.random((1, n, self.candidates, actions)) < 0.5  # a plan moves some of the setpoints only
         return mean[:, :, None] + spread[:, :, None] * few * (COMMON * common + np.sqrt(1.0 - COMMON**2) * own)
 
-    def _costs(
-        self, envs: CoolingVectorEnv, before: dict[str, Any], plans: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _costs(self, envs: CoolingVectorEnv, before: dict[str, Any], plans: NDArray[np.float64]) -> NDArray[np.float64]:
         """Money of every plan, with broken limits charged, shape ``(n, candidates)``."""
         blocks, n, each, _ = plans.shape
         m = n * each
@@ -167,7 +165,9 @@ def look_ahead(envs: CoolingVectorEnv) -> Surroundings:
     actions = envs.default_actions()
     faults = envs.setup.packed.faults.width
     going = np.ones(envs.num_envs, dtype=np.bool_)
-    weather, load, broken = [], [], []
+    weather: list[NDArray[np.float64]] = []
+    load: list[NDArray[np.float64]] = []
+    broken: list[NDArray[np.float64]] = []
     steps = int(envs.max_episode_steps or 0) - int(before["elapsed"].max())
     for step in range(steps):
         _, _, terminated, truncated, infos = envs.step(actions)

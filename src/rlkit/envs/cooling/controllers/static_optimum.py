@@ -77,10 +77,10 @@ def _place(axis: NDArray[np.float64], x: NDArray[np.float64]) -> tuple[NDArray[n
 class StaticOptimum:
     """Setpoints from the table of steady optima, at present load and weather.
 
-    A zone's setpoints follow its own utilisation, the plant's the mean. A trim on the supply air, slowly forgotten, keeps
-    inlets within their limits where the hall is not steady or lies between the bins. It reads utilisation, rack inlets
-    and outdoor wet and dry bulb, and it knows the plant's true model, so it is a yardstick rather than something to
-    install.
+    A zone's setpoints follow its own utilisation, the plant's the mean. A trim on the supply air, slowly forgotten,
+    keeps inlets within their limits where the hall is not steady or lies between the bins. It reads utilisation, rack
+    inlets and outdoor wet and dry bulb, and it knows the plant's true model, so it is a yardstick rather than something
+    to install.
 
     Args:
         seed: Of the search.
@@ -89,11 +89,12 @@ class StaticOptimum:
     def __init__(self, *, seed: int = 0) -> None:
         self.seed = seed
         self._found: tuple[Setup, Table] | None = None
+        self._trim_k = np.zeros((0, 0))
 
     def reset(self, envs: CoolingVectorEnv, rows: NDArray[np.bool_]) -> None:
         """Search the table, unless it is known for these halls."""
         self.table_of(envs)
-        if not hasattr(self, "_trim_k") or len(self._trim_k) != envs.num_envs:
+        if self._trim_k.shape != (envs.num_envs, self._setpoints.zones):
             self._trim_k = np.zeros((envs.num_envs, self._setpoints.zones))
         self._trim_k[rows] = 0.0
 
@@ -163,7 +164,9 @@ def search(envs: CoolingVectorEnv, setpoints: Setpoints, seed: int = 0) -> Table
     span = setpoints.high - setpoints.low
     spread = np.full(best.shape, SPREAD) * span
     for _ in range(ROUNDS):
-        values = best[:, None] + spread[:, None] * _shared(rng.standard_normal((1, SAMPLES, len(span))), setpoints, groups)
+        values = best[:, None] + spread[:, None] * _shared(
+            rng.standard_normal((1, SAMPLES, len(span))), setpoints, groups
+        )
         values = np.clip(values, setpoints.low, setpoints.high)
         costs = trial.cost_per_h(values)
         elites = np.take_along_axis(values, np.argsort(costs, axis=1)[:, :ELITES, None], axis=1)
@@ -196,7 +199,7 @@ def _bins(setup: Setup) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArr
 
 
 def _grid(s: Setpoints) -> NDArray[np.float64]:
-    """Every combination of the grid with all zones alike, shape ``(candidates, actions)``; the defaults are one more."""
+    """Every combination of the grid with all zones alike, after the defaults; shape ``(candidates, actions)``."""
     shares = {
         "chilled": GRID["chilled"],
         "condenser": GRID["condenser"] if len(s.condenser) else (0.0,),
@@ -234,6 +237,7 @@ class _Steady:
         zones, racks, charges = packed.zones.copy(), packed.racks.copy(), setup.model.charges.copy()
         dt = STEP_S / timing.solutions / timing.substeps
         zones["mass_j_k"] = 4.0 * dt * (zones["mass_w_k"] + zones["envelope_w_k"])
+        zones["air_kg"] /= 10.0  # which holds the moisture
         racks["heat_capacity_j_k"] /= 4.0
         charges["inlet_high_c"] -= MARGIN_K
         charges["inlet_low_c"] += MARGIN_K
