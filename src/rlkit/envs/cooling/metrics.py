@@ -19,6 +19,7 @@ import numpy as np
 
 from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.costs import CLASSES
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.jit import kernel
 
 _R, _Z = readings.numbers(readings.PLANT_READINGS), readings.numbers(readings.ZONE_READINGS)
@@ -126,7 +127,7 @@ METRICS: dict[str, Any] = {
 }
 
 
-@kernel
+@inlined
 def start_totals(truth, i, totals):  # type: ignore[no-untyped-def]
     """Begin an episode in row ``i``."""
     t = totals[i]
@@ -138,7 +139,7 @@ def start_totals(truth, i, totals):  # type: ignore[no-untyped-def]
     t.max_inlet_c = truth[i, _HOTTEST]
 
 
-@kernel
+@inlined
 def add_step(c, truth, i, zones, racks, spent, costs, tripped, totals):  # type: ignore[no-untyped-def]
     """Add a step of row ``i``.
 
