@@ -17,8 +17,8 @@ EPSILON = 1e-8
 class Normalizer(FlattenExtractor):
     """Flattens observations and makes each of their numbers one of mean 0 and variance 1 over all that was seen.
 
-    Moments are gathered by :meth:`gather` while a policy acts, and used from :meth:`settle` on: between two iterations, so
-    that the probabilities a PPO update compares come from the same network.
+    Moments are gathered by :meth:`gather` while a policy acts, and used from :meth:`settle` on: between two iterations,
+    so that the probabilities a PPO update compares come from the same network.
 
     Args:
         observation_space: A Box.

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlkit.agents import AGENTS
-from rlkit.agents.config import AgentConfig, DQNConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
+from rlkit.agents.config import DQNConfig, LearnerConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
 from rlkit.errors import UsageError, nearest
 
 FORMAT = 1
@@ -357,7 +357,7 @@ def check(config: RunConfig) -> None:
             raise UsageError(f"{key} must be at least {minimum}, got {getattr(config, key)}")
     if config.n_envs is not None and config.n_envs < 1:
         raise UsageError(f"n_envs must be at least 1, got {config.n_envs}")
-    agent: AgentConfig = config.agent
+    agent: LearnerConfig = config.agent
     for key in ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau"):
         if not 0.0 <= getattr(agent, key, 0.0) <= 1.0:
             raise UsageError(f"agent.{key} must be from 0 to 1, got {getattr(agent, key)}")

@@ -13,8 +13,8 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.cooling import episode
 from rlkit.envs.cooling.costs import CONSTRAINTS
 from rlkit.envs.cooling.episode import EPISODE, Batch
-from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.fault_kernel import FaultState
+from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.forecast import ForecastRules, ForecastState, forecast_rules, new_forecast_state
 from rlkit.envs.cooling.halls import default_actions, new_halls
 from rlkit.envs.cooling.metrics import METRICS, TOTALS, VERDICT, judge

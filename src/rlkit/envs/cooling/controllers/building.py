@@ -84,6 +84,12 @@ class Shown:
         """Inlet temperature of every rack, shape ``(n, racks)``: racks have thermometers of their own."""
         return self._envs.readings()[:, self._envs.setup.packed.readings.columns("inlet_c")]
 
+    def extremes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coldest and hottest inlet of every zone, shapes ``(n, zones)``."""
+        inlets = self.inlets()
+        first = self._envs.setup.packed.zones["first_rack"]
+        return np.minimum.reduceat(inlets, first, axis=1), np.maximum.reduceat(inlets, first, axis=1)
+
     def utilisation(self) -> NDArray[np.float64]:
         """How busy the servers of each zone are, as their management reports; shape ``(n, zones)``."""
         return self._envs.surroundings()[1]
