@@ -35,6 +35,7 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     "rlkit/DataCenterCooling-v0": EnvironmentSpec(
         entry_point="rlkit.envs.cooling.env:CoolingEnv",
         vector_entry_point="rlkit.envs.cooling.vector:CoolingVectorEnv",
+        evaluation="rlkit.envs.cooling.evaluation",
     ),
 }
 
