@@ -32,7 +32,9 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   opponents=[boulware,bluffer]     negotiation: whom it meets; default: every scripted bot
   scenarios=test                   negotiation: all, train, test, or a file of instances (selfplay.txt's syntax)
   bots=false                       negotiation: leave out the scripted bots' own rows
-  episodes=100                     other environments: how many
+  controllers=[guideline36]        cooling: whom it is held against; default: every controller
+  bounds=false                     cooling: leave out perfect-model control, which takes most of the time
+  episodes=100                     cooling, and environments without a table of their own: how many
   save=false                       true: replace the run's evaluation.json
 """
 
@@ -151,11 +153,12 @@ def _train_help(arguments: list[str]) -> str:
 
 
 def _evaluate(arguments: list[str]) -> int:
-    settings = _settings(arguments, EVALUATE_HELP, ("run", "opponents", "scenarios", "bots", "episodes", "save"))
+    from rlkit.training.evaluation import evaluate_run, every_setting, save_judgement
+    from rlkit.training.folder import RunFolder
+
+    settings = _settings(arguments, EVALUATE_HELP, ("run", "save", *every_setting()))
     if settings is None:
         return 0
-    from rlkit.training.evaluation import evaluate_run, save_judgement
-    from rlkit.training.folder import RunFolder
 
     folder = RunFolder(str(_required(settings, "run", "run=<run folder>")))
     save = settings.pop("save", False)

@@ -163,6 +163,13 @@ def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
+def every_setting() -> list[str]:
+    """Names of what some judgement can be told, for the command line."""
+    modules = {row.evaluation for row in ENVIRONMENTS.values()} | {spec.evaluation for spec in AGENTS.values()}
+    found = (name for module in modules if module for name in importlib.import_module(module).SETTINGS)
+    return sorted({"episodes", *found})
+
+
 def task_evaluation(env_id: str) -> ModuleType | None:
     """The module with a task's own ``evaluate`` and ``markdown``."""
     row = ENVIRONMENTS.get(env_id)

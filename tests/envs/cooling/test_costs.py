@@ -85,12 +85,12 @@ def test_humidity_is_charged_as_dew_point() -> None:
     hours = 300 / 3600
     assert Charged().step(dew_point_c=16.5)["humidity"] == pytest.approx(1.5 * hours)
     assert Charged().step(dew_point_c=-11.0, inlet_humidity=0.1)["humidity"] == pytest.approx(2.0 * hours)
-    # 66 % at 20 C: as many K as its dew point is above that of 60 %.
+    # 72 % at 20 C: as many K as its dew point is above that of 70 %.
     pressure = 101325.0
     actual, allowed = (
-        dew_point_c(humidity_ratio_from_relative_humidity(20.0, rh, pressure), pressure) for rh in (0.66, 0.6)
+        dew_point_c(humidity_ratio_from_relative_humidity(20.0, rh, pressure), pressure) for rh in (0.72, 0.7)
     )
-    charged = Charged().step(dew_point_c=float(actual), inlet_humidity=0.66)["humidity"]
+    charged = Charged().step(dew_point_c=float(actual), inlet_humidity=0.72)["humidity"]
     assert charged == pytest.approx((actual - allowed) * hours, rel=0.03)
     assert Charged("A1").step(dew_point_c=-5.0, inlet_humidity=0.06)["humidity"] > 0.0
 
