@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from rlkit.envs.cooling.safety import (
     find_layer,
     maximum_cooling,
     safe,
+    study,
 )
 from rlkit.envs.cooling.safety.adversaries import ADVERSARIES, BangBang, Worst
 from rlkit.envs.cooling.safety.verify import cooling_rule, inlet_limit
@@ -472,3 +474,16 @@ def test_layers_compose_in_any_order_and_can_be_found() -> None:
 def test_mistakes_are_told(make: Any, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         make()
+
+
+def test_the_example_of_the_docs_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "cooling-safety.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(compile(code, str(page), "exec"), {})
+    assert "True" in capsys.readouterr().out
+
+
+def test_the_study_plays_whole_episodes() -> None:
+    envs = study.make_halls("small_room", 0, "none", layer=True, n=2)
+    result = study.play(envs, lambda: study.warm_actions(envs.unwrapped))
+    assert result["trips"] == 0.0 and 1.0 < result["mwh"] < 5.0 and 0.0 < result["verification"] < 1.0

@@ -139,7 +139,8 @@ class FeatureReader:
         now = {name: observed[:, column] for name, column in self._plant.items()}
         wet, dry = now["outdoor_wet_bulb_c"], now["outdoor_dry_bulb_c"]
         wet_below = np.minimum(wet, dry)  # sensors' errors may cross in fog
-        moisture = humidity_ratio_from_wet_bulb(dry, wet_below, PRESSURE_PA)
+        pressure = np.full_like(dry, PRESSURE_PA)
+        moisture = humidity_ratio_from_wet_bulb(dry, wet_below, pressure)
         chilled = self._setpoint(setpoints, "chilled_water_setpoint_c", now["chilled_water_supply_c"])
         columns = {
             **now,
@@ -154,7 +155,7 @@ class FeatureReader:
             "chilled_water_error_k": now["chilled_water_supply_c"] - chilled,
             "approach_k": now["chilled_water_supply_c"] - now["condenser_water_supply_c"],
             "outdoor_enthalpy_kj_kg": enthalpy_j_kg(dry, moisture) / 1000.0,
-            "outdoor_humidity": relative_humidity(dry, moisture, PRESSURE_PA),
+            "outdoor_humidity": relative_humidity(dry, moisture, pressure),
             "supply_air_setpoint_c": setpoints[:, self._setpoints["supply_air_setpoint_c"]].mean(axis=1),
             "airflow_setpoint": setpoints[:, self._setpoints["airflow"]].mean(axis=1),
         }

@@ -148,7 +148,7 @@ class SearchController:
         price = foreseen.mean[:, OBJECTIVES[self.settings.objective]].reshape(n, k).astype(np.float64)
         price[:, 0] *= 1.0 - self.settings.saving  # the first is to stay as it is
         best = np.where(allowed, price, np.inf).argmin(axis=1)
-        found = allowed.any(axis=1)
+        found: NDArray[np.bool_] = np.any(allowed, axis=1)
         self.decisions += n
         self.fallbacks += int((~found).sum())
         self._current = np.where(found[:, None], candidates[np.arange(n), best], rule)

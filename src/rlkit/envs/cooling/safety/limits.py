@@ -17,11 +17,10 @@ from rlkit.envs.cooling.safety.layer import SafetyLayer, columns_of
 from rlkit.envs.cooling.safety.monitor import monitored
 from rlkit.errors import UsageError, nearest
 
-# In units of the control a minute. Supply air: TC 9.9 allows inlets 5 K in 15 minutes, 0.33 K a minute. Water set
-# points: by hand, a fraction of a kelvin within the time constant of the loops that follow them (120 and 180 s).
-# Pumps: makers of chillers allow evaporator flow to change by about a tenth of design a minute. Fans, valves: by hand,
-# their whole range in 20 minutes, so that aisle pressure and coils settle in between. Machines: one in ten minutes,
-# their least time off. The economizer is a switch.
+# In units of the control a minute. Supply air: TC 9.9 allows inlets 5 K in 15 minutes, 0.33 K a minute. The others are
+# by hand. Water set points: a fraction of a kelvin within the time constant of the loops that follow them (120 and
+# 180 s). Pumps: slowly enough for a chiller to follow its flow. Fans, valves: their whole range in 20 minutes, so that
+# aisle pressure and coils settle in between. Machines: one in ten minutes. The economizer is a switch.
 RATES_PER_MINUTE = {
     "supply_air_setpoint_c": 0.33,
     "airflow": 0.05,
