@@ -50,7 +50,8 @@ class Command:
     def __init__(self, name: str, *arguments: str, folder: Path, fault: Callable[[], None] | None = None) -> None:
         Command.count += 1
         self._out, self._err = (folder / f".{kind}-{Command.count}" for kind in ("out", "err"))
-        with mock.patch.dict(os.environ, PYTHONPATH=str(HERE)):
+        path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with mock.patch.dict(os.environ, PYTHONPATH=path):
             forkserver.ensure_running()
         work = (name, arguments, str(folder), str(self._out), str(self._err), fault)
         self._process = _context.Process(target=_run, args=work, daemon=True)
