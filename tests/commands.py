@@ -101,6 +101,7 @@ def _run(
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     if fault is not None:
         fault()
     sys.exit(getattr(importlib.import_module("rlkit.cli"), f"{name}_main")(arguments))
