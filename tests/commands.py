@@ -50,7 +50,8 @@ class Command:
     def __init__(self, name: str, *arguments: str, folder: Path, fault: Callable[[], None] | None = None) -> None:
         Command.count += 1
         self._out, self._err = (folder / f".{kind}-{Command.count}" for kind in ("out", "err"))
-        with mock.patch.dict(os.environ, PYTHONPATH=str(HERE)):
+        path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with mock.patch.dict(os.environ, PYTHONPATH=path):
             forkserver.ensure_running()
         work = (name, arguments, str(folder), str(self._out), str(self._err), fault)
         self._process = _context.Process(target=_run, args=work, daemon=True)
@@ -100,6 +101,7 @@ def _run(
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     if fault is not None:
         fault()
     sys.exit(getattr(importlib.import_module("rlkit.cli"), f"{name}_main")(arguments))

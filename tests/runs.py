@@ -36,6 +36,7 @@ CARTPOLE = (
     "seed=3",
     "steps=900",
     "agent.learning_starts=100",
+    "agent.exploration_fraction=1.0",
     "agent.net_arch=[16]",
     "log_every=100",
     "eval_every=300",

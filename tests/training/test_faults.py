@@ -138,11 +138,13 @@ def test_two_processes_cannot_train_in_one_folder(whole: Path, tmp_path: Path) -
     table = tmp_path / "run" / "progress.csv"
     first.wait_until(lambda: table.exists() and len(read_progress(table)) > 1)
     first.send(signal.SIGSTOP)
-    before = contents(tmp_path / "run")
-    second = run("train", "resume=run", folder=tmp_path)
-    assert "another process is training in run: wait for it, or stop it" in complaint(second)
-    assert contents(tmp_path / "run") == before
-    first.send(signal.SIGCONT)
+    try:
+        before = contents(tmp_path / "run")
+        second = run("train", "resume=run", folder=tmp_path)
+        assert "another process is training in run: wait for it, or stop it" in complaint(second)
+        assert contents(tmp_path / "run") == before
+    finally:
+        first.send(signal.SIGCONT)
     assert first.wait().code == 0
     assert_same_run(tmp_path / "run", whole)
 
