@@ -246,8 +246,8 @@ def markdown(judgement: Mapping[str, Any]) -> str:
     few = judgement["bound_episodes"]
     lines = [
         f"{judgement['plant']}, {', '.join(judgement['weather'])}: {judgement['episodes']} held-out episodes of "
-        f"{judgement['episode_days']:g} d, the same for all; means of an episode. Savings are of "
-        f"{judgement['baseline']}'s cost, broken limits charged at {judgement['violation_weight']:g} a K h; 95 % intervals, paired over episodes."
+        f"{judgement['episode_days']:g} d, the same for all; means of an episode. Savings are of {BASELINE}'s cost, "
+        f"broken limits charged at {judgement['violation_weight']:g} a K h; 95 % intervals, paired over episodes."
         + (f" {BOUND} played {few} of them, and headroom is measured on these." if few else ""),
         "",
         "| controller | saving % | of headroom % | money alone % | cost | energy kWh | cooling kWh | PUE | TUE | WUE "

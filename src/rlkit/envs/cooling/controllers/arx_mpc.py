@@ -2,9 +2,10 @@
 
 Over a horizon it minimises energy and what inlets stray from a band inside their limits. The paper tracks setpoints and
 charges what fans and valves do beyond their least, ``sum q (x - x_sp)^2 + r (u - u_min)^2``; here the identified power
-model says what a control costs, and temperatures are free within the band. As there, rate limits and boxes are built
-into the controls, ``u = clip(u_previous + D tanh z)``, the free ``z`` are found by Adam, disturbances are held at their
-present values, and only the first step is done.
+model says what a control costs, and temperatures are free within the band, whose lower end rises with the air's
+moisture. As there, rate limits and boxes are built into the controls, ``u = clip(u_previous + D tanh z)``, the free
+``z`` are found by Adam, disturbances are held at their present values, and only the first step is done. The boxes are
+what was explored: beyond it a linear model is a guess.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rlkit.envs.cooling.controllers.arx import (
     identify,
     step_limits,
 )
-from rlkit.envs.cooling.controllers.building import Setpoints, Shown, tower_setpoint
+from rlkit.envs.cooling.controllers.building import Setpoints, Shown, coldest_inlets, tower_setpoint
 from rlkit.envs.cooling.task import Setup
 from rlkit.envs.cooling.vector import CoolingVectorEnv
 from rlkit.envs.jit import kernel
@@ -49,6 +50,7 @@ class Problem(NamedTuple):
     low: NDArray[np.float64]  # (1 + 2 zones,)
     high: NDArray[np.float64]
     most: NDArray[np.float64]  # largest change in a step
+    coldest: NDArray[np.float64]  # (n, zones) lower end of the band, C
 
 
 @kernel
@@ -82,7 +84,7 @@ def _simulate(i, p, lags, z, u, held, x):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _slopes(i, p, lags, z, held, x, band, tracking, du, dx):  # type: ignore[no-untyped-def]
+def _slopes(i, p, lags, z, held, x, hottest_c, tracking, du, dx):  # type: ignore[no-untyped-def]
     """Gradient of the objective by ``z``, written over ``du``: back through the inlets, then through the controls.
 
     What a box holds is free to move inwards, else nothing would ever bring it off its bound.
@@ -96,7 +98,7 @@ def _slopes(i, p, lags, z, held, x, band, tracking, du, dx):  # type: ignore[no-
         for zone in range(zones):
             w = p.parameters[i, zone]
             inlet = x[lags + k, zone]
-            out = max(inlet - band[1], 0.0) + min(inlet - band[0], 0.0)
+            out = max(inlet - hottest_c, 0.0) + min(inlet - p.coldest[i, zone], 0.0)
             slope = dx[lags + k, zone] + 2.0 * tracking * out
             for lag in range(lags):
                 dx[lags - 1 + k - lag, zone] += w[lag] * slope
@@ -115,14 +117,14 @@ def _slopes(i, p, lags, z, held, x, band, tracking, du, dx):  # type: ignore[no-
 
 
 @kernel
-def plan_rows(p, lags, horizon, band, tracking, iterations, start, out):  # type: ignore[no-untyped-def]
+def plan_rows(p, lags, horizon, hottest_c, tracking, iterations, start, out):  # type: ignore[no-untyped-def]
     """First controls of the best plans.
 
     Args:
         p: A :class:`Problem`.
         lags: T.
         horizon: Steps.
-        band: Lowest and highest inlet, C.
+        hottest_c: Upper end of the band.
         tracking: q.
         iterations: Of Adam.
         start: Free variables to start from, shape ``(n, horizon, 1 + 2 zones)``; the result is left there.
@@ -138,7 +140,7 @@ def plan_rows(p, lags, horizon, band, tracking, iterations, start, out):  # type
         first[:], second[:] = 0.0, 0.0
         for turn in range(iterations):
             _simulate(i, p, lags, z, u, held, x)
-            _slopes(i, p, lags, z, held, x, band, tracking, du, dx)
+            _slopes(i, p, lags, z, held, x, hottest_c, tracking, du, dx)
             a, b = 1.0 - BETA_1 ** (turn + 1), 1.0 - BETA_2 ** (turn + 1)
             for k in range(horizon):
                 for j in range(width):
@@ -153,9 +155,9 @@ def plan_rows(p, lags, horizon, band, tracking, iterations, start, out):  # type
 class ArxMpc:
     """Explores a hall for three hours, identifies it, then plans with what it found.
 
-    Sets supply air, airflow and chilled water; towers follow the wet bulb. Reads hottest inlets, utilisation, outdoor
-    dry and wet bulb, and, while it explores, the facility's meter. One exploration serves all halls of a batch, since
-    they are built alike; each learns on from it by itself.
+    Sets supply air, airflow and chilled water; towers follow the wet bulb. Reads hottest inlets, dew points,
+    utilisation, outdoor dry and wet bulb, and, while it explores, the facility's meter. One exploration serves all
+    halls of a batch, since they are built alike; each learns on from it by itself.
 
     Args:
         explore_h: Length of the exploration.
@@ -222,14 +224,14 @@ class ArxMpc:
         outside = np.stack(
             np.broadcast_arrays(shown.utilisation(), shown.reading("outdoor_dry_bulb_c")[:, None], 1.0), axis=2
         )
-        chosen = self._plan(envs, outside)
+        chosen = self._plan(envs, shown, outside)
         self._controls = np.concatenate([chosen[:, None], self._controls[:, :-1]], axis=1)
         self._last = self._regressors(outside)
         self._values[:, self._columns] = chosen
         self._values[:, self._setpoints.condenser] = tower_setpoint(shown.reading("outdoor_wet_bulb_c"))[:, None]
         return envs.encode_actions(self._values)
 
-    def _plan(self, envs: CoolingVectorEnv, outside: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _plan(self, envs: CoolingVectorEnv, shown: Shown, outside: NDArray[np.float64]) -> NDArray[np.float64]:
         s, columns, model = self._setpoints, self._columns, self.model_of(envs)
         parameters = self._learner.parameters
         problem = Problem(
@@ -240,12 +242,12 @@ class ArxMpc:
             model.power[: len(columns)] / envs.setup.plant.it_peak_kw,
             *explored_bounds(s),
             self._most,
+            coldest_inlets(envs, shown) + BAND_K[0],
         )
-        limits = envs.setup.model.charges[0]
-        band = (float(limits["inlet_low_c"]) + BAND_K[0], float(limits["inlet_high_c"]) - BAND_K[1])
+        hottest_c = float(envs.setup.model.charges["inlet_high_c"][0]) - BAND_K[1]
         self._free = np.concatenate([self._free[:, 1:], 0.0 * self._free[:, :1]], axis=1)
         chosen = np.zeros((envs.num_envs, len(columns)))
-        plan_rows(problem, LAGS, self.horizon, band, TRACKING, ITERATIONS, self._free, chosen)
+        plan_rows(problem, LAGS, self.horizon, hottest_c, TRACKING, ITERATIONS, self._free, chosen)
         return chosen
 
     def _regressors(self, outside: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,9 @@ from rlkit.errors import UsageError
 ELITES = 6
 FIRST_SPREAD = 0.10  # of the ranges: how far plans are drawn from the incumbent at first
 SHRINK = 0.6  # what a round leaves of it
+OFFSETS_K = (-1.5, 1.5, 3.0, 5.0, 7.0)  # of supply air, tried in the first round
+MARGIN_K = 0.02  # to the limits of inlets: setpoints are rounded to single precision on their way
+APART = 2  # so many zones are also tried apart from the others
 COMMON = 0.7  # share of a draw that all blocks of a plan have in common
 HEAT_KWH = 0.2  # electricity for each kWh of heat that a plan leaves behind in the hall: about a plant's mean
 
@@ -43,8 +46,8 @@ class PerfectMpc:
         *,
         block_s: float = 1800.0,
         horizon_blocks: int = 5,
-        candidates: int = 32,
-        rounds: int = 4,
+        candidates: int = 40,
+        rounds: int = 6,
         seed: int = 0,
     ) -> None:
         if min(block_s, horizon_blocks, rounds) <= 0 or candidates <= ELITES:
@@ -70,7 +73,10 @@ class PerfectMpc:
         self._setpoints = Setpoints(envs)
         self._static.reset(envs, rows)
         model = envs.setup.model
-        self._packed = Packed(model.plant, model.zones, model.racks, model.timing, model.charges)
+        charges = model.charges.copy()
+        charges["inlet_high_c"] -= MARGIN_K
+        charges["inlet_low_c"] += MARGIN_K
+        self._packed = Packed(model.plant, model.zones, model.racks, model.timing, charges)
         self._hold = max(1, round(self.block_s / float(envs.setup.task.step_s)))
         self._around = look_ahead(envs)
         self._step = 0
@@ -114,9 +120,8 @@ class PerfectMpc:
         for number in range(self.rounds):
             plans = self._draw(mean, spread)
             plans[:, :, 0], plans[:, :, 1] = best, static
-            if number == 0:  # half of the first round looks around the static optimum
-                half = self.candidates // 2
-                plans[:, :, half:] += (static - mean)[:, :, None]
+            if number == 0:
+                self._scatter(plans, best, static)
             np.clip(plans, s.low, s.high, out=plans)
             costs = self._costs(envs, before, plans)
             order = np.argsort(costs, axis=1)[:, :ELITES]
@@ -126,6 +131,20 @@ class PerfectMpc:
             spread = np.maximum(SHRINK * spread, 0.5 * elites.std(2))
         self._plan[:blocks] = best
         self._plan[blocks:] = best[-1]
+
+    def _scatter(self, plans: NDArray[np.float64], best: NDArray[np.float64], static: NDArray[np.float64]) -> None:
+        """Make the first round look further: around the static optimum, and with warmer or colder air all along.
+
+        What keeps a moist hall within its limits is some kelvins away, and small steps towards it may not pay.
+        """
+        half = self.candidates // 2
+        plans[:, :, half:] += (static - best)[:, :, None]
+        supply = self._setpoints.supply
+        groups = [supply, *supply[:, None][:APART]] if len(supply) > 1 else [supply]
+        moves = [(plan, group, offset) for plan in (static, best) for group in groups for offset in OFFSETS_K]
+        for place, (plan, group, offset) in zip(range(2, self.candidates - ELITES), moves, strict=False):
+            plans[:, :, place] = plan
+            plans[:, :, place, group] += offset
 
     def _draw(self, mean: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
         """Plans about a mean, shape ``(blocks, n, candidates, actions)``."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.controllers.building import Setpoints, Shown
+from rlkit.envs.cooling.controllers.building import Setpoints, Shown, coldest_inlets
 from rlkit.envs.cooling.controllers.trial import Halls, Packed, Surroundings, charged, roll_out
 from rlkit.envs.cooling.halls import new_halls, split_step
 from rlkit.envs.cooling.kernel import reset_halls
@@ -23,12 +23,14 @@ from rlkit.envs.cooling.weather import DRY_BULB, PRESSURE, WET_BULB
 
 STEP_S = 300.0
 SETTLE_STEPS, MEAN_STEPS = 10, 6  # an hour lets dwell times of 20 min pass; the mean is over another half
-LOADS, WET_BULBS = 4, 8  # bins
-GRID = {"chilled": (0.0, 0.5, 1.0), "condenser": (0.0, 0.35, 0.7), "supply": 6, "airflow": 5}  # shares of the ranges
-ROUNDS, SAMPLES, ELITES = 7, 32, 5  # of the search around the grid's best
+LOADS = 4  # bins
+WET_BULBS = (0.0, 0.08, 0.25, 0.42, 0.58, 0.75, 0.92, 1.0)  # bins, as quantiles of the year's
+DEPRESSIONS = (0.1, 0.5, 0.9)
+GRID = {"chilled": (0.0, 0.5, 1.0), "condenser": (0.0, 0.5), "supply": 6, "airflow": 4}  # shares of the ranges
+ROUNDS, SAMPLES, ELITES = 7, 36, 5  # of the search around the grid's best
 SPREAD, SHRINK = 0.12, 0.65  # its first standard deviation as a share of the ranges, and what is left a round later
 MARGIN_K = 0.3  # to the limits of inlets, for what is not steady
-TRIM_GAIN, TRIM_MEMORY_S, TRIM_MOST_K = 0.7, 7200.0, 3.0  # of the feedback that keeps inlets within these
+TRIM_GAIN, TRIM_MEMORY_S, TRIM_MOST_K = 0.7, 7200.0, 9.0  # of the feedback that keeps inlets within these
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ class StaticOptimum:
     """Setpoints from the table of steady optima, at present load and weather.
 
     A zone's setpoints follow its own utilisation, the plant's the mean. A trim on the supply air, slowly forgotten,
-    keeps inlets within their limits where the hall is not steady or lies between the bins. It reads utilisation, rack
-    inlets and outdoor wet and dry bulb, and it knows the plant's true model, so it is a yardstick rather than something
-    to install.
+    keeps inlets within their limits, humidity's included, where the hall is not steady or lies between the bins. It
+    reads utilisation, rack inlets, the zones' dew points and outdoor wet and dry bulb, and it knows the plant's true
+    model, so it is a yardstick rather than something to install.
 
     Args:
         seed: Of the search.
@@ -115,10 +117,9 @@ class StaticOptimum:
 
     def _trimmed(self, envs: CoolingVectorEnv, shown: Shown) -> NDArray[np.float64]:
         """What is added to the supply air, K, shape ``(n, zones)``."""
-        limits = envs.setup.model.charges[0]
         coldest, hottest = shown.extremes()
-        cold = np.maximum(limits["inlet_low_c"] + MARGIN_K - coldest, 0.0)
-        hot = np.maximum(hottest - limits["inlet_high_c"] + MARGIN_K, 0.0)
+        cold = np.maximum(coldest_inlets(envs, shown) + MARGIN_K - coldest, 0.0)
+        hot = np.maximum(hottest - envs.setup.model.charges["inlet_high_c"] + MARGIN_K, 0.0)
         kept = np.exp(-float(envs.setup.task.step_s) / TRIM_MEMORY_S)
         self._trim_k = np.clip(kept * self._trim_k + TRIM_GAIN * (cold - hot), -TRIM_MOST_K, TRIM_MOST_K)
         return self._trim_k
@@ -194,8 +195,8 @@ def _bins(setup: Setup) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArr
     wet = weather[:, WET_BULB]
     depression = weather[:, DRY_BULB] - wet
     minds = plant["water_cooled"] == 0 or bool((zones["outdoor_share_max"] > 0.0).any())
-    dry = np.quantile(depression, [0.1, 0.9]) if minds else np.array([depression.mean()])
-    return loads, np.linspace(wet.min(), wet.max(), WET_BULBS), np.unique(dry), float(weather[:, PRESSURE].mean())
+    dry = np.quantile(depression, DEPRESSIONS) if minds else np.array([depression.mean()])
+    return loads, np.unique(np.quantile(wet, WET_BULBS)), np.unique(dry), float(weather[:, PRESSURE].mean())
 
 
 def _grid(s: Setpoints) -> NDArray[np.float64]:
