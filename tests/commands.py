@@ -121,3 +121,10 @@ def kill_at(function: str, call: int) -> None:
         return original(*args, **kwargs)
 
     setattr(owner, name, counted)
+
+
+def without_curves() -> None:
+    """Draw no ``curves.png``, which takes longer than a tiny run."""
+    from rlkit.training import run as runs
+
+    runs.draw_curves = lambda folder: None

@@ -102,6 +102,7 @@ def test_other_spaces_are_trained_judged_stopped_and_resumed(
 ) -> None:
     """Through the whole command, bit for bit: pictures with channels last, dictionaries, masks, states as numbers."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rlkit.training.run.draw_curves", lambda folder: None)
     env_id, settings = TOYS[kind]
     if env_id.startswith("Taxi"):
         import gymnasium
