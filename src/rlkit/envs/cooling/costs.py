@@ -1,8 +1,8 @@
 """What a step costs: electricity and water in money, broken limits in degree-hours.
 
-Limits are those of ASHRAE TC 9.9, *Thermal Guidelines for Data Processing Environments* (5th edition 2021, table 2.1; the
-recommended humidity is that edition's 70 %, which holds where copper and silver coupons corrode slowly; the edition of
-2015 had 60 %). Each is charged with what is beyond it, times hours:
+Limits are those of ASHRAE TC 9.9, *Thermal Guidelines for Data Processing Environments* (5th edition 2021, table 2.1;
+the recommended humidity is that edition's 70 %, which holds where copper and silver coupons corrode slowly; the edition
+of 2015 had 60 %). Each is charged with what is beyond it, times hours:
 
 * ``inlet_temp`` in K h: the hottest rack inlet above the class, plus the coldest below it;
 * ``rate`` in K h: by how much a zone's mean inlet has changed over the last 15 minutes, beyond 5 K (TC 9.9: at most
