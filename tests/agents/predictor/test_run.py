@@ -39,7 +39,7 @@ def test_the_judgement_has_every_table(predictor_run: Path) -> None:
     for holdouts in judgement["pue"].values():
         assert set(holdouts) == {"same site, later", "hot_humid"}
     assert judgement["score"] == -judgement["pue"]["ensemble"]["same site, later"]["mae"]
-    assert {"default setpoints", "search"} <= set(judgement["control"])
+    assert {"default setpoints", "search, least power", "search, least PUE"} <= set(judgement["control"])
     report = (predictor_run / "report.md").read_text()
     for heading in ("Gao's sensitivities", "coming hour", "inside the ensemble's intervals", "DeepMind's use"):
         assert heading in report

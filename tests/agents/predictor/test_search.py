@@ -44,7 +44,11 @@ class Toy:
 
     def __init__(self, sure_from: float = 0.0, offset_k: float = 0.5, sigma_k: float = 0.1) -> None:
         self.sure_from, self.offset_k, self.sigma_k = sure_from, offset_k, sigma_k
+        self.highest = HIGH.copy()
         self.heads = {"ahead": SimpleNamespace(spread_limit=th.ones(5))}
+
+    def tried(self) -> tuple[np.ndarray, np.ndarray]:
+        return LOW, self.highest
 
     def hour_ahead(self, observed: np.ndarray, setpoints: np.ndarray) -> Prediction:
         supply, airflow = setpoints.T
@@ -85,6 +89,12 @@ def test_what_the_members_disagree_on_is_not_done() -> None:
     assert _run(SearchController(Toy(sure_from=0.5), SearchSettings(trust=10.0)))[:, :, 1].min() < 0.5
 
 
+def test_what_has_not_been_tried_is_not_done_though_the_members_agree() -> None:
+    toy = Toy()
+    toy.highest[0] = 22.0
+    assert _run(SearchController(toy))[:, :, 0].max() <= 22.0 + 1e-4
+
+
 def test_the_rule_controller_acts_where_nothing_is_left() -> None:
     class Rule:
         resets = 0
@@ -96,10 +106,11 @@ def test_the_rule_controller_acts_where_nothing_is_left() -> None:
             return np.array([[16.0, 0.9]] * 2)
 
     controller = SearchController(Toy(offset_k=20.0), fallback=Rule())
-    done = _run(controller, 3)
-    assert np.allclose(done, [[16.0, 0.9]])
-    assert controller.fallbacks == controller.decisions == 6
-    assert controller.dropped["limits"] == 6 * controller.settings.candidates
+    done = _run(controller, 8)
+    assert np.allclose(done[0], [[16.4, 0.68]])  # a tenth of 16 K, and of 0.8
+    assert np.allclose(done[-1], [[16.0, 0.9]])
+    assert controller.fallbacks == controller.decisions == 16
+    assert controller.dropped["limits"] == 16 * controller.settings.candidates
     assert Rule.resets == 1
 
 

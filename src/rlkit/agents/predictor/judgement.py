@@ -20,7 +20,7 @@ from rlkit.agents.predictor.search import DefaultSetpoints, SearchController, Se
 from rlkit.agents.predictor.sensitivity import sensitivities
 from rlkit.errors import UsageError
 
-SETTINGS = ("episodes", "objective")
+SETTINGS = ("episodes",)
 SHOWN = 40_000  # samples of a hold-out that are predicted
 CURVE_SAMPLES = 2_000
 CONTROL_DAYS = 2
@@ -37,9 +37,7 @@ VERDICTS = (
 NEXT_HOLDOUT = "same site, later"
 
 
-def evaluate(
-    folder: Path, env: Any, config: PuePredictorConfig, seed: int, *, episodes: int = 12, objective: str = "power"
-) -> dict[str, Any]:
+def evaluate(folder: Path, env: Any, config: PuePredictorConfig, seed: int, *, episodes: int = 12) -> dict[str, Any]:
     """Judge a predictor; the run's history is lived through again.
 
     Args:
@@ -48,14 +46,12 @@ def evaluate(
         config: The run's settings.
         seed: The run's.
         episodes: Of two days each on held-out weeks, for every controller; 0: control is not judged.
-        objective: Of the search: ``power`` or ``pue``.
 
     Returns:
         ``score`` is the MAE on the chronological hold-out, negative, so that more is better.
     """
     if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 0:
         raise UsageError(f"episodes must be a whole number >= 0, got {episodes!r}")
-    settings = SearchSettings(objective=objective)
     predictor = load_predictor(folder)
     arguments, step_s = env.arguments(), float(predictor.description["step_s"])
     history = gather_years(config, env.id, arguments, int(predictor.description["halls"]), seed)
@@ -87,8 +83,7 @@ def evaluate(
         "pue": rows,
         "ahead": judged["ahead"],
         "sensitivities": sensitivities(predictor.heads["next"], train.inputs, shown),
-        "control": _control(predictor, env, settings, episodes) if episodes else {},
-        "objective": objective,
+        "control": _control(predictor, env, episodes) if episodes else {},
     }
 
 
@@ -120,7 +115,7 @@ def _single(predictor: Predictor, holdouts: dict[str, Samples]) -> dict[str, Any
     return {name: measure_pue(part.targets[:, 0], head.members(part.inputs)[0, :, 0]) for name, part in shown.items()}
 
 
-def _control(predictor: Predictor, env: Any, settings: SearchSettings, episodes: int) -> dict[str, Any]:
+def _control(predictor: Predictor, env: Any, episodes: int) -> dict[str, Any]:
     """Energy, cost and violations of the search and of what it is held against, in the same halls and hours."""
     arguments = env.arguments(judging=True)
     envs: Any = make_halls(env.id, episodes, arguments, split="test", episode_days=float(CONTROL_DAYS))
@@ -128,14 +123,15 @@ def _control(predictor: Predictor, env: Any, settings: SearchSettings, episodes:
     players: dict[str, Callable[[], Any]] = {"default setpoints": DefaultSetpoints}
     if fallback is not None:
         players["guideline36"] = fallback
-    players["search"] = lambda: SearchController(predictor, settings, DefaultSetpoints())
+    players["search, least power"] = lambda: SearchController(predictor, SearchSettings(objective="power"))
+    players["search, least PUE"] = lambda: SearchController(predictor, SearchSettings(objective="pue"))
     found: dict[str, Any] = {}
     for name, make in players.items():
         player, start = make(), time.perf_counter()
         found[name] = _play(player, envs)
         found[name]["ms_per_decision"] = 1000.0 * (time.perf_counter() - start) / (envs.max_episode_steps * episodes)
         if isinstance(player, SearchController):
-            considered = player.decisions * settings.candidates
+            considered = player.decisions * player.settings.candidates
             found[name]["fallback_share"] = player.fallbacks / player.decisions
             found[name]["dropped_share"] = {reason: n / considered for reason, n in player.dropped.items()}
     base = found["default setpoints"]

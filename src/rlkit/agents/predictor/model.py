@@ -130,6 +130,12 @@ class Predictor:
         """The coming hour with these setpoints held; outputs are :data:`~rlkit.agents.predictor.samples.AHEAD`."""
         return self.heads["ahead"].predict(self.reader.ahead(observed, setpoints))
 
+    def tried(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lowest and highest setpoints in the data it learned from, shape ``(actions,)`` each."""
+        head, first = self.heads["ahead"], len(self.reader.ahead_names) - len(self.reader.action_names)
+        low, high = (bound.numpy()[first:].astype(np.float64) for bound in (head.low, head.high))
+        return low, np.where(np.isinf(high), low, high)
+
 
 def build_heads(
     reader: FeatureReader, members: int, widths: Sequence[int], activation: str, generator: th.Generator | None = None

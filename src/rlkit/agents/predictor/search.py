@@ -28,6 +28,9 @@ class Foresight(Protocol):
     def hour_ahead(self, observed: NDArray[np.float64], setpoints: NDArray[np.float64]) -> Prediction:
         """The coming hour if these setpoints are held, a row for each pair of rows."""
 
+    def tried(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lowest and highest setpoints in the data it learned from, shape ``(actions,)`` each."""
+
 
 class Fallback(Protocol):
     """A controller of the task, which acts where no candidate is left."""
@@ -93,10 +96,11 @@ class SearchSettings:
 class SearchController:
     """A controller of cooling halls by search over a predictor's ensembles.
 
-    Candidates are the setpoints in force, the fallback's, and points around those in force, each within the largest
-    move. A candidate is dropped if the hour's inlets or pressure come within ``caution`` standard deviations of a
-    limit, or if the spread of the members on any output is larger than on the training data. The cheapest of the others
-    is taken; where there is none, the fallback acts.
+    Candidates are the setpoints in force, a move towards the fallback's, and points around those in force, each within
+    the largest move and within what has been tried. A candidate is dropped if the hour's inlets or pressure come within
+    ``caution`` standard deviations of a limit, or if the spread of the members on any output is larger than on the
+    training data. The cheapest of the others is taken; where there is none, the setpoints go towards the fallback's, as
+    fast as any move.
 
     Args:
         predictor: What foresees.
@@ -140,7 +144,7 @@ class SearchController:
         observed = np.asarray(envs.decode_observations(envs.observe()[0]), dtype=np.float64)
         rule = np.asarray(envs.decode_actions(self.fallback.act(envs)), dtype=np.float64)
         low, high = envs.setup.action_bounds()
-        candidates = self._candidates(rule, np.asarray(low), np.asarray(high))
+        candidates = self._candidates(rule, np.asarray(high) - np.asarray(low))
         n, k, _ = candidates.shape
         seen = np.repeat(observed, k, axis=0)
         foreseen = self.predictor.hour_ahead(seen, candidates.reshape(n * k, -1))
@@ -151,22 +155,26 @@ class SearchController:
         found: NDArray[np.bool_] = np.any(allowed, axis=1)
         self.decisions += n
         self.fallbacks += int((~found).sum())
-        self._current = np.where(found[:, None], candidates[np.arange(n), best], rule)
+        best[~found] = 1  # the move towards the rule's: a transfer is as smooth as any move
+        self._current = candidates[np.arange(n), best]
         return np.asarray(envs.encode_actions(self._current), dtype=np.float32)
 
-    def _candidates(self, rule: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> Any:
-        """Shape ``(n, candidates, actions)``: the setpoints in force first, then a move towards the rule's."""
-        current, span = self._current, (high - low) * self.settings.move
+    def _candidates(self, rule: NDArray[np.float64], ranges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape ``(n, candidates, actions)``: the setpoints in force first, then a move towards the rule's.
+
+        The others stay where setpoints have been tried: beyond it members may agree and be wrong together.
+        """
+        current, span = self._current, ranges * self.settings.move
         n, actions = current.shape
         moves = self._rng.uniform(-1.0, 1.0, (n, self.settings.candidates, actions))
         alone = self._rng.integers(actions, size=(n, self.settings.candidates))  # half of them move one setpoint only
         several: NDArray[np.bool_] = np.equal(np.arange(self.settings.candidates) % 2, 1)
         chosen: NDArray[np.bool_] = np.equal(np.arange(actions), alone[:, :, None])
         keep = chosen | several[None, :, None]
-        candidates = current[:, None] + moves * keep * span
+        candidates: NDArray[np.float64] = np.clip(current[:, None] + moves * keep * span, *self.predictor.tried())
         candidates[:, 0] = current
         candidates[:, 1] = current + np.clip(rule - current, -span, span)
-        return np.clip(candidates, low, high)
+        return candidates
 
     def _allowed(self, foreseen: Prediction) -> NDArray[np.bool_]:
         """Which candidates are neither forbidden nor doubtful."""

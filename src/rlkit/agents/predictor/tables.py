@@ -70,7 +70,7 @@ def _sensitivities(judgement: dict[str, Any]) -> str:
 
 def _control(judgement: dict[str, Any]) -> str:
     lines = [
-        f"DeepMind's use: search for the least {judgement['objective']}; two days on held-out weeks, means.",
+        "DeepMind's use: search over the hour ahead; episodes of two days in held-out weeks, means.",
         "",
         "| controller | energy kWh | saving | cooling energy saved | cost | PUE | inlet violations, min "
         "| too fast, min | humidity, min | fallback | ms a decision |",

@@ -236,8 +236,9 @@ def _less(baseline: NDArray[np.void], verdicts: NDArray[np.void]) -> dict[str, f
 
 
 def ranking(judgement: Mapping[str, Any]) -> list[str]:
-    """Players by charged saving, best first."""
-    return sorted(judgement["players"], key=lambda name: -judgement["players"][name]["saving"]["percent"])
+    """Players by charged saving, best first; the bound, which may have played fewer episodes, before them."""
+    players = judgement["players"]
+    return sorted(players, key=lambda name: (name != BOUND, -players[name]["saving"]["percent"]))
 
 
 def markdown(judgement: Mapping[str, Any]) -> str:
