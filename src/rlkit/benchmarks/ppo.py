@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -157,7 +157,7 @@ def environment_share(steps: int = 100_000) -> float:
     """Share of the main job's time (``env=negotiation`` as configured) that environments and adapter take."""
     config = compose_run(["env=negotiation"])
     envs = make_envs(config.env, config.num_envs(), reward_scale=config.reward.scale)
-    learner = build_agent(config.agent, envs, seed=0, device="cpu", masked=True)
+    learner = cast(BaseAlgorithm, build_agent(config.agent, envs, seed=0, device="cpu", masked=True))
     learner.set_logger(Logger(None, []))
     learner.learn(1)
     inside, step, masks = [0.0], envs.step, envs.env_method

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rlkit.envs.cooling import traces
+from rlkit.envs.cooling.weather import start_days
 from rlkit.envs.cooling.workload import (
     LoadNoise,
     advance_noise,
@@ -167,3 +168,8 @@ def test_utilisation_stays_within_its_bounds() -> None:
 def test_wrong_noise_is_told(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="load noise"):
         LoadNoise(**wrong)
+
+
+def test_a_constant_load_can_be_held_out() -> None:
+    days = load_workload("constant:0.6").num_days
+    assert len(start_days(days, "train", 1)) == 21 and len(start_days(days, "test", 1)) == 7

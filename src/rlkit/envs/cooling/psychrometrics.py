@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.cooling.inline import inlined
-from rlkit.envs.jit import kernel
 
 KELVIN = 273.15
 TRIPLE_POINT_C = 0.01
@@ -187,33 +185,9 @@ def wet_bulb(dry_bulb_c: float, humidity_ratio: float, pressure_pa: float) -> fl
     return t
 
 
-@kernel
-def _map1(function, a, out):  # type: ignore[no-untyped-def]
-    for i in range(out.size):
-        out[i] = function(a[i])
-
-
-@kernel
-def _map2(function, a, b, out):  # type: ignore[no-untyped-def]
-    for i in range(out.size):
-        out[i] = function(a[i], b[i])
-
-
-@kernel
-def _map3(function, a, b, c, out):  # type: ignore[no-untyped-def]
-    for i in range(out.size):
-        out[i] = function(a[i], b[i], c[i])
-
-
-_LOOPS: dict[int, Callable[..., Any]] = {1: _map1, 2: _map2, 3: _map3}
-
-
 def _mapped(function: Callable[..., float], *arguments: ArrayLike) -> NDArray[np.float64]:
     """Broadcast a scalar kernel over arrays; shape of the result as NumPy would have it."""
-    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in arguments))
-    out = np.empty(arrays[0].shape)
-    _LOOPS[len(arrays)](function, *(np.ascontiguousarray(a).reshape(-1) for a in arrays), out.reshape(-1))
-    return out
+    return np.asarray(np.vectorize(function, otypes=[np.float64])(*arguments))
 
 
 def saturation_pressure_pa(t_c: ArrayLike) -> NDArray[np.float64]:

@@ -81,7 +81,8 @@ def load_workload(source: str | Path = "diurnal", num_zones: int = 1) -> Workloa
     elif name == "diurnal":
         workload = diurnal(_year(str(source), argument), num_zones)
     elif name == "constant":
-        workload = make_workload(np.array([_share(str(source), argument)]), DAY_S, str(source))
+        # Four weeks, the least that has one held out: a constant load can be trained with and judged by.
+        workload = make_workload(np.array([_share(str(source), argument)]), 28 * DAY_S, str(source))
     elif name in traces.TRACES and not argument:
         workload = traces.read_trace(name)
     else:
