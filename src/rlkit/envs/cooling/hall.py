@@ -114,10 +114,14 @@ def outdoor_air_share(zone, hot_c, target_c, outdoor_c):  # type: ignore[no-unty
 
 
 @inlined
-def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pressure_pa, outdoor_kg_s, dt):  # type: ignore[no-untyped-def]
+def condensation(  # type: ignore[no-untyped-def]
+    zone, state, i, offset, speed, chilled_c, entering_c, outdoor_humidity, pressure_pa, outdoor_kg_s, dt
+):
     """Moisture of a zone over one solution of the plant: outdoor air brings it in, a cold coil takes it out.
 
-    The coil's surface is at the mean water temperature plus the drop over the water's film; where its saturated
+    The coil's surface is at the mean water temperature plus the drop over the water's film, and not colder than the
+    mean air less the drop over the air's film (else a valve that lets hardly any water through would leave it at the
+    water's temperature, and condense more than that water can take); where its saturated
     humidity is below the air's, vapour condenses with the mass conductance that the Lewis relation gives (air's film
     conductance over its specific heat). The sensible conductance stays that of the dry coil, and the surface is not
     warmed further by the latent heat: both small where, as in data centers, latent heat is a few per cent.
@@ -134,6 +138,8 @@ def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pre
         flow = max(state[i, offset + VALVE], 0.05)
         heat = max(state[i, offset + COIL_W], 0.0)
         surface_c = chilled_c + heat * (0.5 / (flow * zone.water_w_k) + 1.0 / (zone.film_water_w_k * flow))
+        air_side_c = entering_c - heat / speed * (0.5 / zone.air_w_k + 1.0 / zone.film_air_w_k)
+        surface_c = max(surface_c, air_side_c)
         surface_humidity = saturated_humidity_ratio(min(surface_c, 60.0), pressure_pa)
         if surface_humidity < before:
             mass_w = zone.film_air_w_k * speed / CP_AIR

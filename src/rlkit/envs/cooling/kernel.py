@@ -142,8 +142,20 @@ def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdo
         if valve >= 0.0:
             state[i, offset + hall.VALVE] = valve * water_most
         outdoor_kg_s = zone.infiltration_kg_s + s[z, hall.Z_OUTDOOR] * s[z, hall.Z_AIR] / CP_AIR
+        hot = state[i, offset + hall.HOT]
+        entering = hot + s[z, hall.Z_OUTDOOR] * (dry_bulb - hot)
         latent, brought = hall.condensation(
-            zone, state, i, offset, speed, state[i, water.CHILLED], humidity, pressure, outdoor_kg_s, d.solution_s
+            zone,
+            state,
+            i,
+            offset,
+            speed,
+            state[i, water.CHILLED],
+            entering,
+            humidity,
+            pressure,
+            outdoor_kg_s,
+            d.solution_s,
         )
         s[z, hall.Z_LATENT_W] = latent
         latent_w += latent
