@@ -1,4 +1,4 @@
-"""Measure speed as ratios: ``python scripts/benchmark.py negotiation|ppo``."""
+"""Measure speed as ratios: ``python scripts/benchmark.py negotiation|ppo|cooling``."""
 
 from rlkit.cli import benchmark_main
 

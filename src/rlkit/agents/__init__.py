@@ -14,12 +14,14 @@ import numpy as np
 from gymnasium import spaces
 
 from rlkit.agents import config as configs
-from rlkit.agents.config import AgentConfig
+from rlkit.agents.config import LearnerConfig
 from rlkit.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
+
+    from rlkit.agents.learner import Learner
 
 ANY_ACTIONS = ("Discrete", "Box", "MultiDiscrete", "MultiBinary")
 NOT_PASSED_ON = ("name", "learning_rate_schedule", "net_arch", "activation", "action_noise")
@@ -30,20 +32,24 @@ class AgentSpec:
     """A row of the table of agents.
 
     Attributes:
-        algorithm: ``"module:class"``, a Stable-Baselines3 algorithm.
+        algorithm: ``"module:class"``, a Stable-Baselines3 algorithm, or a :class:`~rlkit.agents.learner.Learner` where
+            the row has an ``evaluation``.
         config: What can be set.
         actions: Kinds of action space that it can handle.
         n_envs: Environments a run has when the user does not say.
         masked: The algorithm where the environment has action masks, if there is one.
         network: Arguments of its network that the algorithm sets by itself, and a policy's file does not have.
+        evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge what is no policy; None: it
+            is one, and its environment judges it.
     """
 
     algorithm: str
-    config: type[AgentConfig]
+    config: type[LearnerConfig]
     actions: tuple[str, ...]
     n_envs: int
     masked: str | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: str | None = None
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -59,6 +65,13 @@ AGENTS: dict[str, AgentSpec] = {
     "ddpg": AgentSpec("stable_baselines3:DDPG", configs.DDPGConfig, ("Box",), 1, network={"n_critics": 1}),
     "tqc": AgentSpec("sb3_contrib:TQC", configs.TQCConfig, ("Box",), 1),
     "crossq": AgentSpec("sb3_contrib:CrossQ", configs.CrossQConfig, ("Box",), 1),
+    "pue_predictor": AgentSpec(
+        "rlkit.agents.predictor.learner:PuePredictor",
+        configs.PuePredictorConfig,
+        ("Box",),
+        2,
+        evaluation="rlkit.agents.predictor.judgement",
+    ),
 }
 
 
@@ -95,7 +108,9 @@ def load_class(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, masked: bool) -> BaseAlgorithm:
+def build_agent(
+    config: LearnerConfig, envs: VecEnv, *, seed: int, device: str, masked: bool
+) -> BaseAlgorithm | Learner:
     """An untrained agent.
 
     Args:
@@ -106,7 +121,7 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
         masked: Whether the environment has action masks.
 
     Returns:
-        A Stable-Baselines3 algorithm.
+        A Stable-Baselines3 algorithm, or a learner that is none.
 
     Raises:
         UsageError: If the agent cannot handle the environment's actions, a setting is out of its range, or there is no
@@ -117,6 +132,8 @@ def build_agent(config: AgentConfig, envs: VecEnv, *, seed: int, device: str, ma
     check_pairing(config.name, envs.action_space)
     _check_device(device)
     spec = agent_spec(config.name)
+    if spec.evaluation is not None:
+        return load_class(spec.algorithm)(config, envs, seed=seed, device=device)
     use_masks = masked and spec.masked is not None
     algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
     settings = {key: value for key, value in asdict(config).items() if key not in NOT_PASSED_ON}

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 
 
 @dataclass(kw_only=True)
-class AgentConfig:
-    """What every agent has.
+class LearnerConfig:
+    """What everything that learns has.
 
     Attributes:
         name: In the table of agents.
         learning_rate: Of the optimizer.
         learning_rate_schedule: ``constant``, or ``linear``: falls to zero at the end of the run.
-        gamma: Discount of future rewards, in [0, 1].
         net_arch: Widths of the hidden layers.
         activation: ``tanh`` or ``relu``.
     """
@@ -25,9 +24,19 @@ class AgentConfig:
     name: str
     learning_rate: float = 3e-4
     learning_rate_schedule: str = "constant"
-    gamma: float = 0.99
     net_arch: list[int] = field(default_factory=lambda: [64, 64])
     activation: str = "tanh"
+
+
+@dataclass(kw_only=True)
+class AgentConfig(LearnerConfig):
+    """What every agent that acts has.
+
+    Attributes:
+        gamma: Discount of future rewards, in [0, 1].
+    """
+
+    gamma: float = 0.99
 
 
 @dataclass(kw_only=True)
@@ -181,3 +190,34 @@ class DDPGConfig(TD3Config):
     """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
 
     name: str = "ddpg"
+
+
+@dataclass(kw_only=True)
+class PuePredictorConfig(LearnerConfig):
+    """Gao's PUE predictor (2014) as an ensemble: it fits years of samples, and a step of its run is an update.
+
+    Attributes:
+        activation: ``tanh``, ``sigmoid`` (Gao's), ``relu`` or ``silu``.
+        members: Networks in the ensemble.
+        batch_size: Samples of each member's update.
+        l2: Weight of the L2 penalty, over the number of training samples as Gao has it.
+        weather: Of the years of data, in the order of time (they replace ``env.weather``).
+        workload: Of the same years.
+        days: Of each year that the plant is run for.
+        train_share: Share of the time that is trained on; the rest, which comes later, is held out.
+        unseen: Weather of the second hold-out: cities it has seen nothing of.
+    """
+
+    name: str = "pue_predictor"
+    learning_rate: float = 2e-3
+    learning_rate_schedule: str = "linear"
+    net_arch: list[int] = field(default_factory=lambda: [50, 50, 50, 50, 50])
+    activation: str = "tanh"
+    members: int = 8
+    batch_size: int = 512
+    l2: float = 1e-3
+    weather: list[str] = field(default_factory=lambda: ["temperate:0", "temperate:1"])
+    workload: list[str] = field(default_factory=lambda: ["diurnal:0", "diurnal:1"])
+    days: int = 364
+    train_share: float = 0.7
+    unseen: list[str] = field(default_factory=lambda: ["marine", "hot_humid"])

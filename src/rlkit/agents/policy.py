@@ -195,9 +195,20 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         "observation_space": space_to_json(env_observation_space(model)),
         "action_space": space_to_json(model.action_space),
     }
-    description["sha256"] = _sha256(weights, description)
+    write_export(folder, weights, description)
+
+
+def write_export(folder: Path, weights: bytes, description: Mapping[str, Any]) -> None:
+    """Write what was learned: safetensors, and what is said of them with the sum of both.
+
+    Args:
+        folder: Made if it is not there.
+        weights: In the format of safetensors.
+        description: JSON; has ``format`` and ``agent``.
+    """
+    described = {**description, "sha256": _sha256(weights, description)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_together({folder / WEIGHTS: weights, folder / DESCRIPTION: json.dumps(description, indent=2) + "\n"})
+    write_together({folder / WEIGHTS: weights, folder / DESCRIPTION: json.dumps(described, indent=2) + "\n"})
 
 
 def env_observation_space(model: BaseAlgorithm) -> spaces.Space[Any]:
@@ -223,6 +234,36 @@ def load_policy(path: str | Path) -> Policy:
     Raises:
         UsageError: If there is none, it is of a newer format, or its files are damaged or do not fit together.
     """
+    folder, description, weights = read_export(path)
+    spec = AGENTS.get(str(description.get("agent")))
+    if spec is not None and spec.evaluation is not None:
+        raise UsageError(
+            f"{folder} holds a predictor, which chooses no actions: rlkit.agents.predictor.model.load_predictor reads "
+            "it, and rlkit.agents.predictor.search.SearchController acts by it"
+        )
+    try:
+        observation_space = space_from_json(description["observation_space"])
+        network = _network(observation_space, description)
+        network.load_state_dict(load(weights))
+        return Policy(network, observation_space, description)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever comes of a description that somebody changed, sum and all
+        raise UsageError(f"{folder} does not describe a policy that rlkit can build: {error!r}") from error
+
+
+def read_export(path: str | Path) -> tuple[Path, dict[str, Any], bytes]:
+    """Read what :func:`write_export` wrote, its sum checked.
+
+    Args:
+        path: A run folder, or its ``policy/``.
+
+    Returns:
+        The folder, the description, the weights in the format of safetensors.
+
+    Raises:
+        UsageError: If there is none, it is of a newer format, or its files are damaged.
+    """
     folder = Path(path).expanduser()
     folder = folder / "policy" if (folder / "policy").is_dir() else folder
     try:
@@ -243,15 +284,7 @@ def load_policy(path: str | Path) -> Policy:
         )
     if _sha256(weights, description) != description.get("sha256"):
         raise UsageError(f"{folder} is damaged: {WEIGHTS} and {DESCRIPTION} do not have the sha256 in the latter")
-    try:
-        observation_space = space_from_json(description["observation_space"])
-        network = _network(observation_space, description)
-        network.load_state_dict(load(weights))
-        return Policy(network, observation_space, description)
-    except UsageError:
-        raise
-    except Exception as error:  # whatever comes of a description that somebody changed, sum and all
-        raise UsageError(f"{folder} does not describe a policy that rlkit can build: {error!r}") from error
+    return folder, description, weights
 
 
 def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any]) -> BasePolicy:

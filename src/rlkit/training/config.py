@@ -14,7 +14,7 @@ from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlkit.agents import AGENTS
-from rlkit.agents.config import AgentConfig, DQNConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
+from rlkit.agents.config import DQNConfig, LearnerConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
 from rlkit.errors import UsageError, nearest
 
 FORMAT = 1
@@ -73,6 +73,33 @@ class NegotiationConfig(EnvConfig):
 
 
 @dataclass(kw_only=True)
+class CoolingConfig(EnvConfig):
+    """The data center; :class:`rlkit.envs.cooling.env.CoolingEnv` explains the arguments.
+
+    One week in four, of weather and of workload, is kept out of training, and agents are judged on these.
+    """
+
+    name: str = "cooling"
+    id: str = "rlkit/DataCenterCooling-v0"
+    plant: Any = "two_zone"
+    weather: Any = "temperate"
+    workload: Any = "diurnal"
+    control: str = "supervisory"
+    split: str = "train"
+    step_s: float = 300.0
+    episode_days: float = 1.0
+    start: Any = "random"
+    sensors: Any = "standard"
+    faults: Any = "none"
+    forecast: Any = None
+    load_noise: Any = 0.02
+    reward: Any = "weighted"
+    price: Any = 0.10
+    limits: Any = "recommended"
+    eval_kwargs: dict[str, Any] = field(default_factory=lambda: {"split": "test"})
+
+
+@dataclass(kw_only=True)
 class GymConfig(EnvConfig):
     """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
 
@@ -98,7 +125,7 @@ class RewardConfig:
     scale: float = 1.0
 
 
-ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "gym": GymConfig}
+ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "cooling": CoolingConfig, "gym": GymConfig}
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
 GROUPS: dict[str, Mapping[str, Any]] = {
     "env": ENVS,
@@ -328,7 +355,7 @@ def check(config: RunConfig) -> None:
             raise UsageError(f"{key} must be at least {minimum}, got {getattr(config, key)}")
     if config.n_envs is not None and config.n_envs < 1:
         raise UsageError(f"n_envs must be at least 1, got {config.n_envs}")
-    agent: AgentConfig = config.agent
+    agent: LearnerConfig = config.agent
     for key in ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau"):
         if not 0.0 <= getattr(agent, key, 0.0) <= 1.0:
             raise UsageError(f"agent.{key} must be from 0 to 1, got {getattr(agent, key)}")

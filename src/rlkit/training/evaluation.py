@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.agents import AGENTS
 from rlkit.agents.policy import Policy, load_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
@@ -112,9 +114,7 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
     """
     own = task_evaluation(config.env.id)
     allowed = own.SETTINGS if own is not None else ("episodes",)
-    for key in settings or {}:
-        if key not in allowed:
-            raise UsageError(f"agents of {config.env.id} are not judged by {key}=: {nearest(key, allowed)}")
+    _check_settings(f"agents of {config.env.id}", settings, allowed)
     if own is not None:
         judgement: dict[str, Any] = own.evaluate(policy, config.env.arguments(judging=True), **(settings or {}))
         return judgement
@@ -135,6 +135,12 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
     if episodes.successes is not None:
         result["success_rate"] = float(episodes.successes.mean())
     return result
+
+
+def _check_settings(who: str, settings: dict[str, Any] | None, allowed: Sequence[str]) -> None:
+    for key in settings or {}:
+        if key not in allowed:
+            raise UsageError(f"{who} are not judged by {key}=: {nearest(key, allowed)}")
 
 
 def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
@@ -172,6 +178,12 @@ def evaluate_run(folder: RunFolder, settings: dict[str, Any] | None = None) -> t
         The judgement, and the same to read.
     """
     config = folder.read_config()
+    module = AGENTS[config.agent.name].evaluation
+    if module is not None:
+        judge_learner: Any = importlib.import_module(module)
+        _check_settings(f"runs of agent={config.agent.name}", settings, judge_learner.SETTINGS)
+        found = judge_learner.evaluate(folder.policy, config.env, config.agent, config.seed, **(settings or {}))
+        return found, str(judge_learner.markdown(found))
     judgement = judge(load_policy(folder.path), config, settings)
     return judgement, to_markdown(judgement, config)
 

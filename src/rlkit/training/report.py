@@ -24,7 +24,8 @@ from rlkit.training.logs import STEP, read_progress
 RETURN = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
 FIGURES = (RETURN, EVALUATION)  # what runs are compared by
-ALWAYS = (RETURN, EVALUATION, "rollout/ep_len_mean")
+ERROR = "eval/mae"  # of what predicts instead of acting
+ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean")
 NOT_DRAWN = ("time/", "eval/", "rollout/", "train/")
 POINTS = 200  # of a curve over several seeds
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
@@ -55,13 +56,13 @@ def write_report(folder: RunFolder, tables: str) -> None:
     config = folder.read_config()
     rows = read_progress(folder.progress)
     last = rows[-1] if rows else {}
-    latest = {key: row[key] for row in rows for key in (RETURN, EVALUATION) if key in row}
+    latest = {key: row[key] for row in rows for key in (RETURN, EVALUATION, ERROR) if key in row}
     lines = [
         f"# {config.agent.name} on {config.env.id}, seed {config.seed}",
         "",
         f"{int(last.get(STEP, 0)):,} of {config.steps:,} steps. All that was set is in `config.yaml`.",
         "",
-        *(f"- `{key}`: {value:.3f}" for key, value in latest.items()),
+        *(f"- `{key}`: {value:.4g}" for key, value in latest.items()),
         "",
         "![learning curves](curves.png)",
         "",

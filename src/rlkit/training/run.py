@@ -19,6 +19,7 @@ from stable_baselines3.common.logger import HParam, Image
 from stable_baselines3.common.utils import safe_mean
 
 from rlkit.agents import AGENTS, build_agent
+from rlkit.agents.learner import Learner
 from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
@@ -134,7 +135,7 @@ def resume_config(saved: RunConfig, asked: dict[str, Any], folder: Path) -> RunC
     return saved
 
 
-def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: bool) -> None:
+def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder, masked: bool) -> None:
     found = checkpoint.load_newest(folder.checkpoints, _say) if config.resume else None
     if found is not None:
         _go_back(model, folder, *found)
@@ -146,7 +147,7 @@ def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: b
     left = config.steps - model.num_timesteps
     if left <= 0:
         _say(f"{folder.path} has {model.num_timesteps:,} steps already; steps=<more> goes on")
-        save_policy(folder.policy, model, config.agent, env_id=config.env.id, masked=masked)  # of that last checkpoint
+        _export(model, config, folder, masked)  # of that last checkpoint
         model.logger.close()
         return
     if config.resume:
@@ -166,7 +167,15 @@ def _learn(model: BaseAlgorithm, config: RunConfig, folder: RunFolder, masked: b
             model.logger.close()
 
 
-def _go_back(model: BaseAlgorithm, folder: RunFolder, source: Path, state: dict[str, Any]) -> None:
+def _export(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder, masked: bool) -> None:
+    """Write ``policy/``."""
+    if isinstance(model, Learner):
+        model.export(folder.policy, config.env.id)
+    else:
+        save_policy(folder.policy, model, config.agent, env_id=config.env.id, masked=masked)
+
+
+def _go_back(model: BaseAlgorithm | Learner, folder: RunFolder, source: Path, state: dict[str, Any]) -> None:
     """Give the agent the state of a checkpoint, and a logger that forgets what came after."""
     try:
         step = int(state["counters"]["num_timesteps"])
@@ -245,11 +254,14 @@ class RunCallback(BaseCallback):
                 output.writer.flush()  # figures up to the checkpoint are on disk before it
         tree = snapshot.take(self.model)
         checkpoint.save(self._folder.checkpoints, self.model.num_timesteps, tree, self._config.keep_checkpoints)
-        agent, env_id = self._config.agent, self._config.env.id
-        save_policy(self._folder.policy, self.model, agent, env_id=env_id, masked=self._masked)
+        _export(self.model, self._config, self._folder, self._masked)
 
     def _evaluate(self) -> None:
         config = self._config
+        learner: Any = self.model
+        if isinstance(learner, Learner):
+            learner.evaluate()
+            return
         if self._eval_envs is None:
             self._eval_envs = evaluation_envs(config.env, config.eval_episodes)
         description = {"agent": config.agent.name, "env_id": config.env.id}

@@ -14,8 +14,10 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import BaseBuffer
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.save_util import recursive_getattr
 
+from rlkit.agents.learner import Learner
 from rlkit.agents.vecenv import VecEnvAdapter
 
 COUNTERS = (
@@ -33,25 +35,23 @@ WINDOWS = ("ep_info_buffer", "ep_success_buffer")
 REPLAY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
-def take(model: BaseAlgorithm) -> dict[str, Any]:
+def take(model: BaseAlgorithm | Learner) -> dict[str, Any]:
     """The state of a run.
 
     Args:
         model: What learns, between two iterations, on a `VecEnvAdapter`.
     """
+    if isinstance(model, Learner):
+        counters = {"num_timesteps": model.num_timesteps}
+        return {"counters": counters, "learner": model.get_state(), "logger": _logger_state(model.logger)}
     modules, variables = model._get_torch_save_params()
-    logger = model.logger
     state = {
         "modules": {name: recursive_getattr(model, name).state_dict() for name in modules},
         "variables": {name: recursive_getattr(model, name) for name in variables},
         "counters": {name: getattr(model, name) for name in COUNTERS if hasattr(model, name)},
         "windows": {name: list(getattr(model, name)) for name in WINDOWS},
         "envs": cast(VecEnvAdapter, model.env).get_state(),
-        "logger": {
-            "values": {key: _plain(value) for key, value in logger.name_to_value.items()},
-            "counts": dict(logger.name_to_count),
-            "excluded": dict(logger.name_to_excluded),
-        },
+        "logger": _logger_state(model.logger),
         "random": _generators(model),
     }
     if getattr(model, "replay_buffer", None) is not None:
@@ -59,12 +59,17 @@ def take(model: BaseAlgorithm) -> dict[str, Any]:
     return state
 
 
-def put(model: BaseAlgorithm, state: dict[str, Any]) -> None:
+def put(model: BaseAlgorithm | Learner, state: dict[str, Any]) -> None:
     """Go back to a state that :func:`take` gave, with a model made from the same configuration, its logger set.
 
     Raises:
         KeyError, RuntimeError, ValueError: If it does not fit.
     """
+    _put_logger_state(model.logger, state["logger"])
+    if isinstance(model, Learner):
+        model.num_timesteps = state["counters"]["num_timesteps"]
+        model.set_state(state["learner"])
+        return
     modules, variables = model._get_torch_save_params()  # names are the model's, never the file's
     for name in modules:
         recursive_getattr(model, name).load_state_dict(state["modules"][name])
@@ -76,13 +81,24 @@ def put(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     for name in WINDOWS:
         setattr(model, name, deque(state["windows"][name], maxlen=model._stats_window_size))
     cast(VecEnvAdapter, model.env).set_state(state["envs"])
-    logger = model.logger
-    logger.name_to_value.update(state["logger"]["values"])
-    logger.name_to_count.update(state["logger"]["counts"])
-    logger.name_to_excluded.update(state["logger"]["excluded"])
     if "replay" in state:
         _put_replay_state(model.replay_buffer, state["replay"])  # type: ignore[attr-defined]
     _put_generators(model, state["random"])
+
+
+def _logger_state(logger: Logger) -> dict[str, Any]:
+    """Figures that wait to be written."""
+    return {
+        "values": {key: _plain(value) for key, value in logger.name_to_value.items()},
+        "counts": dict(logger.name_to_count),
+        "excluded": dict(logger.name_to_excluded),
+    }
+
+
+def _put_logger_state(logger: Logger, state: dict[str, Any]) -> None:
+    logger.name_to_value.update(state["values"])
+    logger.name_to_count.update(state["counts"])
+    logger.name_to_excluded.update(state["excluded"])
 
 
 def _plain(value: Any) -> Any:

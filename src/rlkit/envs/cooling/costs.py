@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.cooling import readings
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.mapping import from_mapping
 from rlkit.envs.cooling.psychrometrics import log_saturation_slope
 from rlkit.envs.jit import kernel
@@ -254,7 +255,7 @@ def charges(
     return c
 
 
-@kernel
+@inlined
 def money(c, truth, i, time_s, energy_column, water_column):  # type: ignore[no-untyped-def]
     """What a step's electricity and water cost, at the price of the hour in which it begins."""
     hour = int(time_s / 3600.0) % HOURS
@@ -273,7 +274,7 @@ def _dew_excess(c, dew_c, humidity):  # type: ignore[no-untyped-def]
     return max(above, 0.0) + max(below, 0.0)
 
 
-@kernel
+@inlined
 def charge(c, truth, i, zones, step, history, out):  # type: ignore[no-untyped-def]
     """Charge row ``i`` for the limits that its readings break, and remember its inlets.
 
@@ -304,7 +305,7 @@ def charge(c, truth, i, zones, step, history, out):  # type: ignore[no-untyped-d
     out[0, i] = out[1, i] + out[2, i] + out[3, i] + out[4, i]
 
 
-@kernel
+@inlined
 def start_history(truth, i, zones, history):  # type: ignore[no-untyped-def]
     """Fill the ring of row ``i`` with the present inlets."""
     for place in range(history.shape[1]):

@@ -26,12 +26,13 @@ class CoolingEnv(SingleEnv):
 
     ## Description
 
-    A hall of racks is cooled by air handlers (CRAH), chilled water, chillers, cooling towers and, where there is one, an
-    economizer. Servers push their own air: where the handlers give less than they draw, hot air comes round
+    A hall of racks is cooled by air handlers (CRAH), chilled water, chillers, cooling towers and, where there is one,
+    an economizer. Servers push their own air: where the handlers give less than they draw, hot air comes round
     (recirculation); where they give more, it goes to waste (bypass). Warmer set points save compressor and tower energy
     and cost server fan power, leakage and safety. The physics is validated against EnergyPlus 25.2
     (:mod:`rlkit.envs.cooling.kernel`). The computing work is given: what can be saved is what the facility draws beyond
-    it. PUE is reported and never paid, since a policy can lower PUE while the bill rises (``docs/cooling-pue-trap.md``).
+    it. PUE is reported and never paid, since a policy can lower PUE while the bill rises
+    (``docs/cooling-pue-trap.md``).
 
     ## Action space
 
@@ -48,8 +49,8 @@ class CoolingEnv(SingleEnv):
     | supply_air_setpoint_c | C | 12 to 27 | each zone |
     | airflow (share of the fans' design) | 1 | 0.25 to 1 | each zone |
 
-    ``control="actuator"`` moves the machines themselves (``two_zone``: 9 actions): ``chillers`` (how many, rounded; their
-    least times on and off still hold), ``chilled_water_setpoint_c`` (kept by the chillers' own controllers),
+    ``control="actuator"`` moves the machines themselves (``two_zone``: 9 actions): ``chillers`` (how many, rounded;
+    their least times on and off still hold), ``chilled_water_setpoint_c`` (kept by the chillers' own controllers),
     ``chilled_water_pump_speed``, ``condenser_pump_speed``, ``tower_fan_speed``, ``economizer`` (above 0.5: on), and for
     each zone ``fan_speed`` and ``valve_position``.
 
@@ -62,11 +63,11 @@ class CoolingEnv(SingleEnv):
     | index | meaning | unit | range |
     |---|---|---|---|
     | 0 .. 2 | power of the facility, of IT, of cooling | kW | 0 to 197, 123, 98 |
-    | 3, 4 | heat taken by chillers and by the economizer | kW | 0 to 197 |
+    | 3, 4 | heat taken by chillers and by the waterside economizer | kW | 0 to 197 |
     | 5, 6 | chilled water: supply, return | C | 0 to 60 |
-    | 7 | chilled water: flow | kg/s | 0 to 14.3 |
+    | 7 | chilled water: flow | kg/s | 0 to 125 % of design |
     | 8, 9 | condenser water: supply, return | C | -40 to 60 |
-    | 10 | condenser water: flow | kg/s | 0 to 12 |
+    | 10 | condenser water: flow | kg/s | 0 to 125 % of design |
     | 11 .. 14 | chillers running, their part load, economizer mode, tower fan speed | 1 | |
     | 15, 16 | outdoor dry bulb and wet bulb | C | -40 to 60 |
     | 17 .. 19 | hottest, mean and coldest rack inlet | C | 0 to 60 |
@@ -77,16 +78,16 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
     | 45, 46 | sine and cosine of the time of day | 1 | -1 to 1 |
     | 47, 48 | sine and cosine of the time of the (workload's) week | 1 | -1 to 1 |
 
-    The set ``"minimal"`` has 29 of these sensors, ``"full"`` every quantity of each rack and unit (``hall_10mw``: over
+    The set ``"minimal"`` has 24 of these sensors, ``"full"`` every quantity of each rack and unit (``hall_10mw``: over
     1,500 sensors; ``{"set": "full", "redundancy": 2}``: over 3,000). Sensors have noise, bias, drift, rounding and, if
-    asked for, dropout (:mod:`rlkit.envs.cooling.sensors`); ``"perfect"`` has none of it. Powers and flows are means over
-    the last step, temperatures are those at its end. ``readings()`` gives the plant's true readings, with names.
+    asked for, dropout (:mod:`rlkit.envs.cooling.sensors`); ``"perfect"`` has none of it. Powers and flows are means
+    over the last step, temperatures are those at its end. ``readings()`` gives the plant's true readings, with names.
 
     ## Reward
 
-    ``reward="cost"``: ``-(energy_kwh * energy_price + water_m3 * water_price) / unit`` of the step, where ``energy_kwh`` is
-    the facility meter and ``unit`` is what the plant's peak IT power costs in a step at the tariff's mean price
-    (``two_zone``, 300 s, 0.10 a kWh: 0.82). So it is about -0.6 to -1.2 a step.
+    ``reward="cost"``: ``-(energy_kwh * energy_price + water_m3 * water_price) / unit`` of the step, where
+    ``energy_kwh`` is the facility meter and ``unit`` is what the plant's peak IT power costs in a step at the tariff's
+    mean price (``two_zone``, 300 s, 0.10 a kWh: 0.82). So it is about -0.6 to -1.2 a step.
     ``reward="weighted"`` (or ``{"kind": "weighted", "weight": 5.0}``): that, less ``weight * info["cost"]``.
     A thermal trip is charged as if the hall drew twice its IT peak, at the dearest hour, for the rest of the episode
     and four hours more, so that ending an episode never pays.
@@ -102,23 +103,23 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
 
     ## Starting state
 
-    A day drawn from the ``split`` of the weather and another of the workload, at midnight. The hall has then been running
-    for three hours with default set points through the weather and load of the evening before, after a start from about
-    the steady state, so that the first hours are not an artefact. ``reset(options=...)`` fixes ``day`` and
+    A day drawn from the ``split`` of the weather and another of the workload, at midnight. The hall has then been
+    running for three hours with default set points through the weather and load of the evening before, after a start
+    from about the steady state, so that the first hours are not an artefact. ``reset(options=...)`` fixes ``day`` and
     ``workload_day`` (from 1), ``weather`` and ``workload`` (which of the sources) and ``faults`` (a list such as
-    ``[{"kind": "chiller", "unit": 0, "at_s": 3600, "for_s": 7200}]``, see :func:`rlkit.envs.cooling.faults.lay_faults`).
-    All chances come from the seed and none depends on actions: the same seed gives two controllers the same load noise,
-    sensor errors and faults.
+    ``[{"kind": "chiller", "unit": 0, "at_s": 3600, "for_s": 7200}]``, see
+    :func:`rlkit.envs.cooling.faults.lay_faults`). All chances come from the seed and none depends on actions: the same
+    seed gives two controllers the same load noise, sensor errors and faults.
 
     ## Episode end
 
     Truncates after ``episode_days``. Terminates on a thermal trip: a rack inlet reaches the temperature at which its
     servers begin to shut down (``servers.shutdown_c`` of the plant, 45 C in those that ship). Then ``info`` has
-    ``energy_kwh``, ``it_energy_kwh``, ``cooling_energy_kwh``, ``operating_cost`` (money), ``water_l``, ``PUE``, ``TUE``,
-    ``WUE``, ``RCI_hi``, ``RCI_lo``, ``SHI`` (:mod:`rlkit.envs.cooling.metrics` has their definitions),
+    ``energy_kwh``, ``it_energy_kwh``, ``cooling_energy_kwh``, ``operating_cost`` (money), ``water_l``, ``PUE``,
+    ``TUE``, ``WUE``, ``RCI_hi``, ``RCI_lo``, ``SHI`` (:mod:`rlkit.envs.cooling.metrics` has their definitions),
     ``violation_minutes`` and ``degree_minutes`` (of inlets beyond the limits), ``rate_minutes``, ``humidity_minutes``,
-    ``unmet_minutes``, ``constraint_cost`` (sum of ``info["cost"]``), ``max_inlet_c``, ``out_of_range_minutes`` (a chiller
-    outside its published curves), ``chiller_starts``, ``mode_changes``, ``weather``, ``workload``, ``day``,
+    ``unmet_minutes``, ``constraint_cost`` (sum of ``info["cost"]``), ``max_inlet_c``, ``out_of_range_minutes`` (a
+    chiller outside its published curves), ``chiller_starts``, ``mode_changes``, ``weather``, ``workload``, ``day``,
     ``thermal_trip`` and ``is_success`` (no violation minutes and no trip).
     With faults, every ``info`` has ``faults`` and ``sensor_faults``, the truth as the plant and the sensors feel it;
     ``active_faults()`` lists it.
@@ -147,11 +148,12 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
         load_noise: Spread of the load about its table, or a mapping with ``spread`` and ``memory_s``.
         scaled: Whether actions and observations are spread over -1 to 1.
         reward: ``"cost"``, ``"weighted"``, or a mapping.
-        price: Of a kWh (0.10), or ``{"energy": {"0": 0.08, "7": 0.16, "22": 0.08}, "water": 4.0}``: by the hour from which
-            it holds, and of a cubic metre.
+        price: Of a kWh (0.10), or ``{"energy": {"0": 0.08, "7": 0.16, "22": 0.08}, "water": 4.0}``: by the hour from
+            which it holds, and of a cubic metre.
         limits: A class of ASHRAE TC 9.9: ``"recommended"`` (18 to 27 C), ``"A1"`` to ``"A4"``; or a mapping such as
             ``{"class": "A1", "humidity": [0, 1]}`` (:class:`rlkit.envs.cooling.costs.Limits`).
-        max_episode_steps: Ends episodes after so many steps instead.
+        max_episode_steps: Ends episodes after so many steps instead. (``gymnasium.make`` keeps an argument of this name
+            for its ``TimeLimit`` wrapper, which knows nothing of verdicts: give it ``episode_days``.)
         render_mode: None or ``"rgb_array"``.
 
     ## Versions

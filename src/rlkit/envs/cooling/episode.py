@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 from rlkit.envs.cooling.costs import charge, money, start_history
 from rlkit.envs.cooling.fault_kernel import (
     FaultEffects,
-    FaultRules,
-    FaultState,
     advance_faults,
     start_faults,
 )
 from rlkit.envs.cooling.forecast import (
-    ForecastRules,
-    ForecastState,
     advance_forecast,
     show_forecast,
     start_forecast,
 )
 from rlkit.envs.cooling.halls import Timing
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.kernel import reset_halls, step_halls
 from rlkit.envs.cooling.metrics import FACILITY, WATER, add_step, start_totals
 from rlkit.envs.cooling.readings import PLANT_READINGS, numbers
@@ -133,7 +130,7 @@ class Batch(NamedTuple):
     totals: NDArray[np.void]  # (n,) TOTALS
 
 
-@kernel
+@inlined
 def _weather(i, e, since_s, table, about, out):  # type: ignore[no-untyped-def]
     """Dry bulb, wet bulb and pressure around a hall, so long after its episode began."""
     source = about[e.weather]
@@ -144,7 +141,7 @@ def _weather(i, e, since_s, table, about, out):  # type: ignore[no-untyped-def]
     out[i, 2] = value_at(rows, source.step_s, time_s, PRESSURE)
 
 
-@kernel
+@inlined
 def _load(i, e, since_s, table, about, noise, out):  # type: ignore[no-untyped-def]
     """Utilisation of a hall, so long after its episode began."""
     source = about[e.workload]
@@ -152,7 +149,7 @@ def _load(i, e, since_s, table, about, noise, out):  # type: ignore[no-untyped-d
     utilisation_at(i, rows, source.step_s, e.load_s + since_s, noise, out)
 
 
-@kernel
+@inlined
 def _command(i, actions, controls, scaled, out):  # type: ignore[no-untyped-def]
     """Actions of row ``i`` to the plant's, within their ranges."""
     for j in range(controls.shape[0]):
@@ -163,7 +160,7 @@ def _command(i, actions, controls, scaled, out):  # type: ignore[no-untyped-def]
         out[i, controls[j].column] = min(max(value, low), high)
 
 
-@kernel
+@inlined
 def _clock(i, weather_s, load_s, out, column):  # type: ignore[no-untyped-def]
     """Time of day and of the workload's week, as sines and cosines."""
     day, week = 2.0 * math.pi * (weather_s % DAY_S) / DAY_S, 2.0 * math.pi * (load_s % WEEK_S) / WEEK_S
@@ -208,9 +205,9 @@ def foresee_rows(rows, start, rules, state, m, b, streams, observations, column)
             start_forecast(i, weather_s, rules, state, streams)
         elif start == 0:
             advance_forecast(i, weather_s, rules, state, streams)
-        w, l = m.weather.about[e.weather], m.workload.about[e.workload]
+        w, u = m.weather.about[e.weather], m.workload.about[e.workload]
         weather = m.weather.table[w.first : w.first + w.rows], w.step_s
-        load = m.workload.table[l.first : l.first + l.rows], l.step_s
+        load = m.workload.table[u.first : u.first + u.rows], u.step_s
         show_forecast(i, weather_s, load_s, rules, state, weather, load, noise, scaled, observations, column)
 
 
@@ -253,7 +250,9 @@ def step_rows(rows, actions, m, b, streams, observations, rewards, terminations)
         advance_noise(i, rule, streams, noise)
         _weather(i, e, middle, m.weather.table, m.weather.about, b.weather)
         _load(i, e, middle, m.workload.table, m.workload.about, noise, load)
-    step_halls(rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings)
+    step_halls(
+        rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings
+    )
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:
@@ -264,7 +263,7 @@ def step_rows(rows, actions, m, b, streams, observations, rewards, terminations)
     observe_rows(rows, m, b, observations)
 
 
-@kernel
+@inlined
 def _settle(i, c, e, p, steps, step_s, truth, history, costs, totals):  # type: ignore[no-untyped-def]
     """What the step of row ``i`` has cost; lets its time pass. Returns its reward and whether it tripped."""
     spent = money(c, truth, i, e.weather_s + e.steps * step_s, FACILITY, WATER)

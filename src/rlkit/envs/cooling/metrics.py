@@ -19,6 +19,7 @@ import numpy as np
 
 from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.costs import CLASSES
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.jit import kernel
 
 _R, _Z = readings.numbers(readings.PLANT_READINGS), readings.numbers(readings.ZONE_READINGS)
@@ -39,7 +40,7 @@ _LOWEST_C, _HIGHEST_C = CLASSES["A1"].inlet_c
 # Sums over an episode so far.
 TOTALS = np.dtype(
     [
-        ("hours", np.float64),
+        ("step_h", np.float64),
         ("energy_kwh", np.float64),
         ("it_kwh", np.float64),
         ("server_fan_kwh", np.float64),
@@ -52,11 +53,11 @@ TOTALS = np.dtype(
         ("recirculated_kwh", np.float64),  # SHI times IT energy
         ("inlet_kh", np.float64),
         ("constraint_cost", np.float64),
-        ("violation_h", np.float64),
-        ("rate_h", np.float64),
-        ("humidity_h", np.float64),
-        ("unmet_h", np.float64),
-        ("out_of_range_h", np.float64),
+        ("violation_steps", np.float64),
+        ("rate_steps", np.float64),
+        ("humidity_steps", np.float64),
+        ("unmet_steps", np.float64),
+        ("out_of_range_steps", np.float64),
         ("chiller_starts", np.float64),
         ("mode_changes", np.float64),
         ("mode", np.float64),  # of the last step
@@ -126,19 +127,19 @@ METRICS: dict[str, Any] = {
 }
 
 
-@kernel
+@inlined
 def start_totals(truth, i, totals):  # type: ignore[no-untyped-def]
     """Begin an episode in row ``i``."""
     t = totals[i]
-    t.hours = t.energy_kwh = t.it_kwh = t.server_fan_kwh = t.overhead_kwh = t.operating_cost = t.water_l = 0.0
+    t.step_h = t.energy_kwh = t.it_kwh = t.server_fan_kwh = t.overhead_kwh = t.operating_cost = t.water_l = 0.0
     t.over_k = t.under_k = t.steps = t.recirculated_kwh = t.inlet_kh = t.constraint_cost = 0.0
-    t.violation_h = t.rate_h = t.humidity_h = t.unmet_h = t.out_of_range_h = 0.0
+    t.violation_steps = t.rate_steps = t.humidity_steps = t.unmet_steps = t.out_of_range_steps = 0.0
     t.chiller_starts = t.mode_changes = t.tripped = 0.0
     t.mode = truth[i, _MODE]
     t.max_inlet_c = truth[i, _HOTTEST]
 
 
-@kernel
+@inlined
 def add_step(c, truth, i, zones, racks, spent, costs, tripped, totals):  # type: ignore[no-untyped-def]
     """Add a step of row ``i``.
 
@@ -154,7 +155,7 @@ def add_step(c, truth, i, zones, racks, spent, costs, tripped, totals):  # type:
         totals: Records of :data:`TOTALS`.
     """
     t = totals[i]
-    t.hours += c.step_h
+    t.step_h = c.step_h
     t.energy_kwh += truth[i, FACILITY]
     t.it_kwh += truth[i, _IT]
     t.server_fan_kwh += truth[i, _SERVER_FANS]
@@ -164,11 +165,11 @@ def add_step(c, truth, i, zones, racks, spent, costs, tripped, totals):  # type:
     t.steps += 1.0
     t.constraint_cost += costs[0, i]
     t.inlet_kh += costs[1, i]
-    t.violation_h += c.step_h if costs[1, i] > 0.0 else 0.0
-    t.rate_h += c.step_h if costs[2, i] > 0.0 else 0.0
-    t.humidity_h += c.step_h if costs[3, i] > 0.0 else 0.0
-    t.unmet_h += c.step_h if costs[4, i] > 0.0 else 0.0
-    t.out_of_range_h += truth[i, _CLIPPED] * c.step_h
+    t.violation_steps += 1.0 if costs[1, i] > 0.0 else 0.0
+    t.rate_steps += 1.0 if costs[2, i] > 0.0 else 0.0
+    t.humidity_steps += 1.0 if costs[3, i] > 0.0 else 0.0
+    t.unmet_steps += 1.0 if costs[4, i] > 0.0 else 0.0
+    t.out_of_range_steps += truth[i, _CLIPPED]
     t.chiller_starts += truth[i, _STARTS]
     t.mode_changes += 1.0 if truth[i, _MODE] != t.mode else 0.0
     t.mode = truth[i, _MODE]
@@ -209,11 +210,12 @@ def judge(rows, totals, episodes, verdicts):  # type: ignore[no-untyped-def]
         v.RCI_hi = 1.0 - t.over_k / steps / (_HIGHEST_C - _HIGH_C)
         v.RCI_lo = 1.0 - t.under_k / steps / (_LOW_C - _LOWEST_C)
         v.SHI = t.recirculated_kwh / it
-        v.violation_minutes, v.degree_minutes = 60.0 * t.violation_h, 60.0 * t.inlet_kh
-        v.rate_minutes, v.humidity_minutes = 60.0 * t.rate_h, 60.0 * t.humidity_h
-        v.unmet_minutes, v.out_of_range_minutes = 60.0 * t.unmet_h, 60.0 * t.out_of_range_h
+        step_min = 60.0 * t.step_h
+        v.violation_minutes, v.degree_minutes = t.violation_steps * step_min, 60.0 * t.inlet_kh
+        v.rate_minutes, v.humidity_minutes = t.rate_steps * step_min, t.humidity_steps * step_min
+        v.unmet_minutes, v.out_of_range_minutes = t.unmet_steps * step_min, t.out_of_range_steps * step_min
         v.constraint_cost, v.max_inlet_c = t.constraint_cost, t.max_inlet_c
         v.chiller_starts, v.mode_changes = int(t.chiller_starts), int(t.mode_changes)
         v.weather, v.workload, v.day = episodes[i].weather, episodes[i].workload, episodes[i].day
         v.thermal_trip = t.tripped > 0.0
-        v.is_success = t.violation_h == 0.0 and t.tripped == 0.0
+        v.is_success = t.violation_steps == 0.0 and t.tripped == 0.0

@@ -220,7 +220,9 @@ def _draw_chillers(canvas: Canvas, view: PlantView, box: tuple[float, float, flo
     for number in range(view.chillers):
         on = number < view.chillers_on
         canvas.dot(x0 + 22 + number * min(24.0, 150.0 / view.chillers), y0 + 20, 7, "#d9822b" if on else OFF)
-    canvas.text(x0 + 12, y0 + 44, f"{view.chillers_on} of {view.chillers} {_plural('chiller', view.chillers)} on", 12, TEXT)
+    canvas.text(
+        x0 + 12, y0 + 44, f"{view.chillers_on} of {view.chillers} {_plural('chiller', view.chillers)} on", 12, TEXT
+    )
     canvas.text(x0 + 12, y0 + 61, f"{_kw(view.chillers_kw)}, load {view.part_load:.0%}", 11, FAINT)
     _bar(canvas, (x0 + 12, y1 - 16, x0 + 150, y1 - 10), view.part_load if view.chillers_on else 0.0, "#d9822b")
     if view.chillers_kw > 0.5e-3 * view.facility_kw and view.chiller_heat_kw > 0.0:
@@ -289,7 +291,9 @@ def _arrow(canvas: Canvas, start: float, end: float, y: float, color: str, thick
     """Air that moves from one side to the other."""
     way = 1.0 if end > start else -1.0
     neck = end - way * 1.6 * thick
-    canvas.polygon([(start, y - thick / 2), (neck, y - thick / 2), (neck, y + thick / 2), (start, y + thick / 2)], color)
+    canvas.polygon(
+        [(start, y - thick / 2), (neck, y - thick / 2), (neck, y + thick / 2), (start, y + thick / 2)], color
+    )
     canvas.polygon([(neck, y - thick), (end, y), (neck, y + thick)], color)
 
 

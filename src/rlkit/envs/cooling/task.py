@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -202,7 +202,7 @@ def set_up(task: Task, n: int) -> Setup:
     """Everything that a task's arguments imply for a batch of ``n``.
 
     Raises:
-        ValueError: If one cannot be used: a file that is not there, a split without days, a step too long for the plant.
+        ValueError: If one cannot be used: a file that is not there, a split without days, a step too long for a plant.
     """
     plant = Plant.from_mapping(dict(task.plant)) if isinstance(task.plant, Mapping) else load_plant(task.plant)
     packed = pack_plant(plant)
@@ -316,7 +316,7 @@ def _sources(
     starts: list[NDArray[np.int64]] = []
     shared = all(source.table.shape[1] == 1 for source in loaded)
     spare = 1.0 if task.start == "anytime" else 0.0  # begun later in the day, an episode ends a day later
-    for row, source in zip(about, loaded, strict=True):
+    for row, source in zip(about, cast(Sequence[Weather | Workload], loaded), strict=True):
         days = start_days(source.num_days, task.split, math.ceil(task.episode_days + spare - 1e-9))
         table = source.table
         if zones and not shared and table.shape[1] == 1:

@@ -13,8 +13,8 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.cooling import episode
 from rlkit.envs.cooling.costs import CONSTRAINTS
 from rlkit.envs.cooling.episode import EPISODE, Batch
-from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.fault_kernel import FaultState
+from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.forecast import ForecastRules, ForecastState, forecast_rules, new_forecast_state
 from rlkit.envs.cooling.halls import default_actions, new_halls
 from rlkit.envs.cooling.metrics import METRICS, TOTALS, VERDICT, judge
@@ -155,9 +155,7 @@ class CoolingVectorEnv(BatchEnv):
         fixed = self._fixed(options) if options else self._drawn
         laid = self._checked_faults(faults)
         self._fail(rows, start=True)
-        episode.begin_rows(
-            rows, fixed, self._model, self.setup.start, self._batch, self._streams, self._observations
-        )
+        episode.begin_rows(rows, fixed, self._model, self.setup.start, self._batch, self._streams, self._observations)
         self._foresee(rows, 1)
         for row in np.flatnonzero(rows) if laid else ():
             lay_faults(self.setup.faults, self._faults, int(row), laid[row] or ())

@@ -9,6 +9,9 @@ from rlkit.envs.cooling.vector import CoolingVectorEnv
 from rlkit.errors import UsageError
 
 TOWER_APPROACH_K = 3.0  # LBNL's PartialDataCenter: tower setpoint = wet bulb + 3 K within the chillers' range
+HUMIDITY_MARGIN = 0.02  # to the highest relative humidity
+LEAST_BAND_K = 2.0  # between coldest and hottest inlet; very moist air must not drive inlets into the other limit
+MAGNUS = (17.62, 243.12)
 
 
 class Setpoints:
@@ -84,6 +87,12 @@ class Shown:
         """Inlet temperature of every rack, shape ``(n, racks)``: racks have thermometers of their own."""
         return self._envs.readings()[:, self._envs.setup.packed.readings.columns("inlet_c")]
 
+    def extremes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coldest and hottest inlet of every zone, shapes ``(n, zones)``."""
+        inlets = self.inlets()
+        first = self._envs.setup.packed.zones["first_rack"]
+        return np.minimum.reduceat(inlets, first, axis=1), np.maximum.reduceat(inlets, first, axis=1)
+
     def utilisation(self) -> NDArray[np.float64]:
         """How busy the servers of each zone are, as their management reports; shape ``(n, zones)``."""
         return self._envs.surroundings()[1]
@@ -92,3 +101,16 @@ class Shown:
 def tower_setpoint(wet_bulb_c: NDArray[np.float64], approach_k: float = TOWER_APPROACH_K) -> NDArray[np.float64]:
     """Condenser-water setpoint reset from the wet bulb, shape ``(n,)``; the plant clips it to the chillers' range."""
     return wet_bulb_c + approach_k
+
+
+def coldest_inlets(envs: CoolingVectorEnv, shown: Shown) -> NDArray[np.float64]:
+    """How cold inlets of every zone may be, in C: by their limit, and by the moisture of the air; shape ``(n, zones)``.
+
+    Relative humidity rises as air cools. At the dew point that is measured, inlets must be so warm as to stay below the
+    highest humidity allowed (Magnus' formula with the constants of Sonntag 1990, exact to 0.1 K here).
+    """
+    limits = envs.setup.model.charges[0]
+    low, high = float(limits["inlet_low_c"]), float(limits["inlet_high_c"])
+    dew_c = shown.zones("dew_point_c")
+    gamma = MAGNUS[0] * dew_c / (MAGNUS[1] + dew_c) - np.log(float(limits["humidity_high"]) - HUMIDITY_MARGIN)
+    return np.clip(MAGNUS[1] * gamma / (MAGNUS[0] - gamma), low, high - LEAST_BAND_K)

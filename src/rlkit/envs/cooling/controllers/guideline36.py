@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from rlkit.envs.cooling.controllers.building import Setpoints, Shown, tower_setpoint
 from rlkit.envs.cooling.hall import DESIGN_AISLE_PA
+from rlkit.envs.cooling.task import Setup
 from rlkit.envs.cooling.vector import CoolingVectorEnv
 
 FEW_UNITS = 10  # below so many racks (or zones) no request is ignored
@@ -87,10 +88,12 @@ class Guideline36:
     def __init__(self, *, inlet_margin_k: float = 2.0, aisle_pa: float = AISLE_PA) -> None:
         self.inlet_margin_k = inlet_margin_k
         self.aisle_pa = aisle_pa
+        self._setup: Setup | None = None
 
     def reset(self, envs: CoolingVectorEnv, rows: NDArray[np.bool_]) -> None:
         """Begin from the plant's default setpoints."""
-        if not hasattr(self, "_values") or len(self._values) != envs.num_envs:
+        if self._setup is not envs.setup:
+            self._setup = envs.setup
             self._setpoints = Setpoints(envs)
             self._values = self._setpoints.tile(envs.num_envs)
             self._plant_reset = np.zeros(envs.num_envs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,15 @@ class Episodes:
     returns: NDArray[np.float64]
 
 
-def play(player: Any, envs: CoolingVectorEnv, *, seed: int = 0, options: dict[str, Any] | None = None) -> Episodes:
+def play(
+    player: Any, envs: CoolingVectorEnv, *, seed: int | Sequence[int] = 0, options: dict[str, Any] | None = None
+) -> Episodes:
     """One episode in every hall.
 
     Args:
         player: A controller or its name; or a policy: an object with ``predict(observations)``.
         envs: The halls, with ``autoreset_mode="same_step"`` (an episode may end early, by a thermal trip).
-        seed: Of the episodes.
+        seed: Of the episodes: one for the batch, or one for each hall.
         options: Of their reset, such as ``days``.
 
     Raises:
@@ -46,7 +49,7 @@ def play(player: Any, envs: CoolingVectorEnv, *, seed: int = 0, options: dict[st
         player = make_controller(player)
     if not hasattr(player, "predict") and not hasattr(player, "act"):
         raise UsageError(f"a player has predict(observations) or act(envs), got {type(player).__name__}")
-    observations, _ = envs.reset(seed=seed, options=options)
+    observations, _ = envs.reset(seed=seed, options=dict(options or {}))
     if not hasattr(player, "predict"):
         player.reset(envs, np.ones(envs.num_envs, dtype=np.bool_))
     verdicts, returns = np.zeros(envs.num_envs, VERDICT), np.zeros(envs.num_envs)
