@@ -83,6 +83,8 @@ def test_the_coil_meets_its_design_point(name):
     packed = pack_plant(plant)
     for zone, record in zip(plant.zones, packed.zones, strict=True):
         coil = zone.air_handler.coil
+        if coil is None:
+            continue  # direct expansion
         heat = coil_conductance(record, 1.0, 1.0) * (coil.air_in_c - coil.water_in_c)
         assert heat == pytest.approx(coil.heat_kw * 1e3, rel=1e-6)
 

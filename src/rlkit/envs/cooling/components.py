@@ -89,7 +89,7 @@ def server_airflow(it, utilisation, inlet_c):  # type: ignore[no-untyped-def]
     c = it.airflow_curve
     share = c[0] + c[1] * utilisation + c[2] * inlet_c
     share *= 1.0 + it.airflow_rise_per_k * max(inlet_c - it.airflow_rise_from_c, 0.0)
-    return clip(share, it.airflow_min, it.airflow_max)
+    return clip(share, it.airflow_share_min, it.airflow_share_max)
 
 
 @inlined

@@ -48,8 +48,12 @@ ENERGY_IN_J = _R["energy_residual"]  # heat put into the hall, until the row is 
     Z_AIR, Z_FAN_RISE, Z_FAN_W, Z_FIXED, Z_MOST, Z_TARGET, Z_OUTDOOR, Z_LATENT_W, Z_COIL_J, Z_CONDUCTANCE_S,
     Z_WATER_MOST, Z_SPEED, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
     Z_CLEAN,
-) = range(18)  # fmt: skip
-ZONE_SCRATCH = 18
+    # Evaporative coolers: what they make of mixed air (Z_SCALE * mixed + Z_SHIFT), water into it in kg/s, heat out of
+    # it in J. DX coil: surface in C, electricity and W/K while it runs, humidity ratio of its surface. Evaporative
+    # coolers again: electricity in W, and whether the indirect one is sprayed.
+    Z_SCALE, Z_SHIFT, Z_SPRAY, Z_PRECOOL_J, Z_COLD, Z_DX_W, Z_DX_FULL_W, Z_DX_HUMIDITY, Z_EVAPORATIVE_W, Z_SPRAYED,
+) = range(28)  # fmt: skip
+ZONE_SCRATCH = 28
 # Of racks.
 K_POWER, K_AIR, K_DECAY, K_MEAN, K_OUTLET = range(5)
 RACK_SCRATCH = 5
@@ -79,6 +83,17 @@ def mean_share(x):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def approach(before, gain, rate, dt):  # type: ignore[no-untyped-def]
+    """Mean and end of what obeys ``dw/dt = rate - gain * w`` over a step, exact however small ``gain`` is."""
+    x = gain * dt
+    net = (rate - gain * before) * dt
+    if x < 1e-6:
+        return before + net * (0.5 - x / 6.0), before + net * (1.0 - 0.5 * x)
+    first = -math.expm1(-x) / x
+    return before + net * (1.0 - first) / x, before + net * first
+
+
+@inlined
 def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: ignore[no-untyped-def]
     """Move a zone's fans towards a command.
 
@@ -105,19 +120,26 @@ def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: i
 
 
 @inlined
-def outdoor_air_share(zone, hot_c, target_c, outdoor_c):  # type: ignore[no-untyped-def]
+def outdoor_air_share(zone, hot_c, target_c, outdoor_c, outdoor_humidity, pressure_pa):  # type: ignore[no-untyped-def]
     """Share of outdoor air that brings the mixed air to the supply setpoint, within what dampers and rules allow."""
     low, high = zone.outdoor_share_min, zone.outdoor_share_max
-    if high <= low or outdoor_c >= zone.outdoor_limit_c or outdoor_c >= hot_c - 0.1:
+    if high <= low or outdoor_c >= zone.outdoor_limit_c or outdoor_c >= hot_c - 0.1 or outdoor_c < zone.outdoor_least_c:
         return low
+    if zone.dew_point_limited == 1:
+        if outdoor_humidity > saturated_humidity_ratio(zone.dew_point_limit_c, pressure_pa):
+            return low
     return clip((hot_c - target_c) / (hot_c - outdoor_c), low, high)
 
 
 @inlined
-def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pressure_pa, outdoor_kg_s, dt):  # type: ignore[no-untyped-def]
-    """Moisture of a zone over one solution of the plant: outdoor air brings it in, a cold coil takes it out.
+def condensation(  # type: ignore[no-untyped-def]
+    zone, state, i, offset, speed, chilled_c, entering_c, outdoor_humidity, pressure_pa, outdoor_kg_s, spray_kg_s, dt
+):
+    """Moisture of a zone over one solution of the plant: outdoor air and sprays bring it in, a cold coil takes it out.
 
-    The coil's surface is at the mean water temperature plus the drop over the water's film; where its saturated
+    The coil's surface is at the mean water temperature plus the drop over the water's film, and not colder than the
+    mean air less the drop over the air's film (else a valve that lets hardly any water through would leave it at the
+    water's temperature, and condense more than that water can take); where its saturated
     humidity is below the air's, vapour condenses with the mass conductance that the Lewis relation gives (air's film
     conductance over its specific heat). The sensible conductance stays that of the dry coil, and the surface is not
     warmed further by the latent heat: both small where, as in data centers, latent heat is a few per cent.
@@ -127,24 +149,30 @@ def condensation(zone, state, i, offset, speed, chilled_c, outdoor_humidity, pre
     """
     before = state[i, offset + HUMIDITY]
     gain = outdoor_kg_s / zone.air_kg
-    target_rate = outdoor_kg_s * outdoor_humidity / zone.air_kg
+    target_rate = outdoor_kg_s * outdoor_humidity / zone.air_kg + spray_kg_s / zone.air_kg
     mass_w = 0.0
     surface_humidity = 0.0
     if speed > _LITTLE and state[i, offset + CONDUCTANCE] > 0.0:
         flow = max(state[i, offset + VALVE], 0.05)
         heat = max(state[i, offset + COIL_W], 0.0)
         surface_c = chilled_c + heat * (0.5 / (flow * zone.water_w_k) + 1.0 / (zone.film_water_w_k * flow))
+        air_side_c = entering_c - heat / speed * (0.5 / zone.air_w_k + 1.0 / zone.film_air_w_k)
+        surface_c = max(surface_c, air_side_c)
         surface_humidity = saturated_humidity_ratio(min(surface_c, 60.0), pressure_pa)
         if surface_humidity < before:
             mass_w = zone.film_air_w_k * speed / CP_AIR
             gain += mass_w / zone.air_kg
             target_rate += mass_w * surface_humidity / zone.air_kg
-    if gain <= 0.0:
+    if spray_kg_s > 0.0:
+        average, after = approach(before, gain, target_rate, dt)
+    elif gain <= 0.0:
         return 0.0, 0.0
-    mean, decay = mean_share(gain * dt)
-    target = target_rate / gain
-    average = target + (before - target) * mean
-    state[i, offset + HUMIDITY] = target + (before - target) * decay
+    else:
+        mean, decay = mean_share(gain * dt)
+        target = target_rate / gain
+        average = target + (before - target) * mean
+        after = target + (before - target) * decay
+    state[i, offset + HUMIDITY] = after
     latent = LATENT_HEAT_0C * mass_w * (average - surface_humidity) if mass_w > 0.0 else 0.0
     return latent, LATENT_HEAT_0C * outdoor_kg_s * (outdoor_humidity - average)
 
@@ -235,7 +263,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     share = s[z, Z_OUTDOOR]
     conductance = s[z, Z_FIXED]
     if conductance < 0.0:
-        mixed = hot + share * (outdoor_c - hot)
+        mixed = s[z, Z_SCALE] * (hot + share * (outdoor_c - hot)) + s[z, Z_SHIFT]
         wanted = wanted_conductance(mixed, chilled_c, s[z, Z_TARGET], crah, s[z, Z_MOST])
         before = min(state[i, offset + CONDUCTANCE], s[z, Z_MOST])
         conductance = before + (wanted - before) * valve_gain
@@ -248,14 +276,17 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     total = flow + bypass + zone.mass_w_k + leak
     mean, decay = mean_share(dt * total / zone.air_j_k)
     heat = zone.lighting_w + zone.ups_loss_share * loss_w
-    fixed = constant + zone.mass_w_k * state[i, offset + MASS] + leak * outdoor_c + heat
+    ground_w = zone.floor_w_k * (zone.ground_c - state[i, offset + SUPPLY])
+    fixed = constant + zone.mass_w_k * state[i, offset + MASS] + leak * outdoor_c + heat + ground_w
     from_supply = passed - drawn_hot + bypass
     a = (1.0 - mean) / total
-    other = (1.0 - reach) * share * outdoor_c + reach * chilled_c + s[z, Z_FAN_RISE]
+    scale, shift = s[z, Z_SCALE], s[z, Z_SHIFT]
+    other = (1.0 - reach) * share * outdoor_c * scale + (1.0 - reach) * shift + reach * chilled_c + s[z, Z_FAN_RISE]
     th = (a * (fixed + from_supply * other) + mean * hot) / (
-        1.0 - a * (drawn_hot + from_supply * (1.0 - reach) * (1.0 - share))
+        1.0 - a * (drawn_hot + from_supply * (1.0 - reach) * (1.0 - share) * scale)
     )
-    mixed = th + share * (outdoor_c - th)
+    blended = th + share * (outdoor_c - th)
+    mixed = scale * blended + shift
     ts = (1.0 - reach) * mixed + reach * chilled_c + s[z, Z_FAN_RISE]
     settled = (fixed + from_supply * ts + drawn_hot * th) / total
     state[i, offset + HOT] = settled + (hot - settled) * decay
@@ -265,9 +296,10 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
 
     coil_w = conductance * (mixed - chilled_c)
     s[z, Z_COIL_J] += coil_w * dt
+    s[z, Z_PRECOOL_J] += crah * (blended - mixed) * dt
     s[z, Z_CONDUCTANCE_S] += conductance * dt
     s[z, Z_SERVER_AIR], s[z, Z_IT_W] = flow, power
-    outdoor_w = envelope + (leak + share * crah) * (outdoor_c - th)
+    outdoor_w = envelope + ground_w + (leak + share * crah) * (outdoor_c - th)
     out[i, UPS_J] += loss_w * dt
     out[i, LIGHT_J] += zone.lighting_w * dt
     out[i, ENVELOPE_J] += outdoor_w * dt
@@ -308,7 +340,9 @@ def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  #
 
 
 @inlined
-def prepare_zone(p, zone, state, i, z, s, speed, fan_w, target_c, valve, water_most, fouling, outdoor_c):  # type: ignore[no-untyped-def]
+def prepare_zone(  # type: ignore[no-untyped-def]
+    p, zone, state, i, z, s, speed, fan_w, target_c, valve, water_most, fouling, outdoor
+):
     """Fill a zone's scratch for one solution of the plant.
 
     Args:
@@ -324,8 +358,9 @@ def prepare_zone(p, zone, state, i, z, s, speed, fan_w, target_c, valve, water_m
         valve: Position where it is fixed, else negative.
         water_most: Share of design water flow with the valve open.
         fouling: Share of the coil's conductance that is left.
-        outdoor_c: Dry bulb.
+        outdoor: Dry bulb in C, pressure in Pa, humidity ratio.
     """
+    outdoor_c, pressure, humidity = outdoor
     running = speed > _LITTLE
     crah = zone.air_w_k * speed if running else 0.0
     s[z, Z_AIR] = crah
@@ -334,12 +369,18 @@ def prepare_zone(p, zone, state, i, z, s, speed, fan_w, target_c, valve, water_m
     s[z, Z_FAN_RISE] = fan_w * zone.fan_heat / crah if running else 0.0
     s[z, Z_TARGET] = target_c - s[z, Z_FAN_RISE]
     s[z, Z_WATER_MOST] = water_most
-    s[z, Z_COIL_J] = s[z, Z_CONDUCTANCE_S] = 0.0
+    s[z, Z_COIL_J] = s[z, Z_CONDUCTANCE_S] = s[z, Z_PRECOOL_J] = 0.0
+    s[z, Z_SCALE] = 1.0
+    s[z, Z_SHIFT] = s[z, Z_SPRAY] = 0.0
     hot = state[i, zone_offset(z) + HOT]
-    s[z, Z_OUTDOOR] = outdoor_air_share(zone, hot, s[z, Z_TARGET], outdoor_c) if running else 0.0
+    s[z, Z_OUTDOOR] = 0.0
+    if running:
+        s[z, Z_OUTDOOR] = outdoor_air_share(zone, hot, s[z, Z_TARGET], outdoor_c, humidity, pressure)
     s[z, Z_CLEAN] = 1.0 / fouling if fouling > 0.0 else 0.0
     s[z, Z_MOST] = 0.0
     s[z, Z_FIXED] = -1.0
+    if zone.dx == 1:
+        return
     if valve >= 0.0 or not running:
         s[z, Z_FIXED] = fouling * coil_conductance(zone, speed, valve * water_most) if running else 0.0
     else:

@@ -85,7 +85,7 @@ _ZONE: dict[str, tuple[str, _ZoneRange]] = {
     "fan_speed": ("minimal", SHARE),
     "fan_power_kw": ("standard", lambda plant, zone: (0.0, HEADROOM * _fan_kw(zone))),
     "valve_position": ("minimal", SHARE),
-    "zone_coil_heat_kw": ("full", lambda plant, zone: (0.0, 2.0 * zone.air_handler.coil.heat_kw)),
+    "zone_coil_heat_kw": ("full", lambda plant, zone: (0.0, 2.0 * zone.air_handler.coil_kw)),
     "zone_it_power_kw": ("standard", lambda plant, zone: (0.0, HEADROOM * zone.racks * zone.rack_peak_kw)),
     "zone_inlet_max_c": ("minimal", AIR_C),
     "zone_inlet_mean_c": ("standard", AIR_C),

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rlkit.envs.cooling import hall, readings, summary, tower, water
+from rlkit.envs.cooling import hall, handler, readings, summary, tower, water
 from rlkit.envs.cooling.components import CP_AIR, CP_WATER, clip, cpu_power, drive_power, server_airflow
 from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import humidity_ratio_at_wet_bulb
@@ -117,7 +117,7 @@ def _reset_zone(p, zone, racks, i, z, supply_c, load, state):  # type: ignore[no
 @inlined
 def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdoor, out):  # type: ignore[no-untyped-def]
     """Fans, coils and moisture of all zones for one solution; returns the latent heat in W that coils take out."""
-    dry_bulb, pressure, humidity = outdoor
+    dry_bulb, _, pressure, humidity = outdoor
     pumps = faults[i, 1]
     latent_w = 0.0
     for z in range(p.zones):
@@ -137,16 +137,25 @@ def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdo
             valve = valve if valve >= 0.0 else clip(actions[i, first + 1], 0.0, 1.0)
         speed, fan_w = hall.set_fan(zone, state, i, offset, command, faults[i, fault], d.fan_mean, d.fan)
         hall.prepare_zone(
-            p, zone, state, i, z, s, speed, fan_w, target, valve, water_most, faults[i, fault + 2], dry_bulb
-        )
+            p, zone, state, i, z, s, speed, fan_w, target, valve, water_most, faults[i, fault + 2],
+            (dry_bulb, pressure, humidity),
+        )  # fmt: skip
+        if zone.extras == 1:
+            handler.prepare(zone, state, i, z, s, valve, faults[i, fault + 2], outdoor)
         if valve >= 0.0:
             state[i, offset + hall.VALVE] = valve * water_most
         outdoor_kg_s = zone.infiltration_kg_s + s[z, hall.Z_OUTDOOR] * s[z, hall.Z_AIR] / CP_AIR
-        latent, brought = hall.condensation(
-            zone, state, i, offset, speed, state[i, water.CHILLED], humidity, pressure, outdoor_kg_s, d.solution_s
-        )
+        if zone.dx == 1:
+            latent, brought = handler.condensation(zone, state, i, offset, z, s, humidity, outdoor_kg_s, d.solution_s)
+        else:
+            hot = state[i, offset + hall.HOT]
+            entering = s[z, hall.Z_SCALE] * (hot + s[z, hall.Z_OUTDOOR] * (dry_bulb - hot)) + s[z, hall.Z_SHIFT]
+            latent, brought = hall.condensation(
+                zone, state, i, offset, speed, state[i, water.CHILLED], entering, humidity, pressure, outdoor_kg_s,
+                s[z, hall.Z_SPRAY], d.solution_s,
+            )  # fmt: skip
+            latent_w += latent
         s[z, hall.Z_LATENT_W] = latent
-        latent_w += latent
         out[i, hall.FAN_J] += fan_w * d.solution_s
         out[i, hall.ENVELOPE_J] += brought * d.solution_s
         out[i, hall.ENERGY_IN_J] += brought * d.solution_s
@@ -175,9 +184,7 @@ def _solve(p, zones, racks, state, i, actions, supervisory, weather, load, fault
     """One solution of the plant (see the module)."""
     dry_bulb, wet_bulb, pressure, humidity = weather
     dt = d.solution_s
-    latent_w = _prepare_zones(
-        p, zones, state, i, actions, supervisory, faults, s, d, (dry_bulb, pressure, humidity), out
-    )
+    latent_w = _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, weather, out)
     water.timers(state, i, dt)
     setpoint_column = 0 if supervisory else 1
     setpoint = clip(actions[i, setpoint_column], p.chilled_water_min_c, p.chilled_water_max_c)
@@ -249,15 +256,20 @@ def _air_and_loop(  # type: ignore[no-untyped-def]
         heat = latent_w
         chilled = state[i, water.CHILLED]
         for z in range(p.zones):
-            heat += hall.zone_substep(
-                p, zones[z], racks, state, i, load, z, s, k, out, dt, d.valve_gain, dry_bulb, chilled
+            dx = zones[z].dx == 1
+            cold = s[z, hall.Z_COLD] if dx else chilled
+            taken = hall.zone_substep(
+                p, zones[z], racks, state, i, load, z, s, k, out, dt, d.valve_gain, dry_bulb, cold
             )
+            heat += 0.0 if dx else taken
         out[i, water.COIL_J] += heat * dt
         heat += state[i, water.PUMP_W] * p.pump_heat
         asked += water.loop_substep(p, state, i, heat, setpoint, capacity_w, exchanger, dt, d.chilled, out)
     out[i, water.LATENT_J] += latent_w * d.solution_s
     for z in range(p.zones):
         out[i, summary.PLANT_READINGS + z * summary.ZONE_READINGS + _COIL_KW] += s[z, hall.Z_COIL_J]
+        if zones[z].extras == 1:
+            handler.finish(zones[z], state, i, z, s, dry_bulb, d.solution_s, out)
     return asked / substeps
 
 

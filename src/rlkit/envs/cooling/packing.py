@@ -20,7 +20,8 @@ from rlkit.envs.cooling.components import (
     tower_heat,
 )
 from rlkit.envs.cooling.mapping import PlantError
-from rlkit.envs.cooling.parts import AirHandler, Condenser, Economizer, Zone
+from rlkit.envs.cooling.packing_extras import pack_extras, padded
+from rlkit.envs.cooling.parts import Coil, Condenser, Economizer, Zone
 from rlkit.envs.cooling.plant import Plant
 from rlkit.envs.cooling.psychrometrics import density
 from rlkit.envs.cooling.records import PLANT, RACK, ZONE
@@ -78,35 +79,28 @@ def _layouts(z: int, m: int) -> tuple[readings.Layout, ...]:
     )
 
 
-def _curve(values: tuple[float, ...], length: int, name: str) -> list[float]:
-    """Coefficients, lowest first, filled up with zeros."""
-    if not 1 <= len(values) <= length:
-        raise PlantError(f"{name}: at most {length} coefficients, got {len(values)}")
-    return [*values, *([0.0] * (length - len(values)))]
-
-
 def _pack_servers(p: NDArray[Any], plant: Plant) -> None:
     s = plant.servers
-    p["cpu_curve"] = _curve(s.cpu_curve, 3, "servers.cpu_curve")
+    p["cpu_curve"] = padded(s.cpu_curve, 3, "servers.cpu_curve")
     p["leakage_per_k"], p["leakage_from_c"] = s.leakage_per_k, s.leakage_from_c
     p["throttle_c"], p["throttle_per_k"] = s.shutdown_c[0], 1.0 / max(s.shutdown_c[1] - s.shutdown_c[0], 1e-3)
-    p["airflow_curve"] = _curve(s.airflow_curve, 3, "servers.airflow_curve")
+    p["airflow_curve"] = padded(s.airflow_curve, 3, "servers.airflow_curve")
     p["airflow_rise_per_k"], p["airflow_rise_from_c"] = s.airflow_rise_per_k, s.airflow_rise_from_c
     p["airflow_share_min"], p["airflow_share_max"] = s.airflow_range
-    p["server_fan_curve"] = _curve(s.fan_curve, 4, "servers.fan_curve")
+    p["server_fan_curve"] = padded(s.fan_curve, 4, "servers.fan_curve")
     p["server_fan_floor"] = s.fan_floor
-    p["ups_loss"] = _curve(s.ups_loss, 3, "servers.ups_loss")
+    p["ups_loss"] = padded(s.ups_loss, 3, "servers.ups_loss")
 
 
 def _pack_chilled_water(p: NDArray[Any], plant: Plant) -> None:
     pumps, c = plant.chilled_water_pumps, plant.chillers
     p["loop_j_k"] = plant.chilled_water_m3 * 1000.0 * CP_WATER
     p["pump_kg_s"], p["pump_w"] = pumps.flow_kg_s, pumps.flow_kg_s / 1000.0 * pumps.head_pa / pumps.efficiency
-    p["pump_curve"], p["pump_heat"] = _curve(pumps.curve, 4, "chilled_water_pumps.curve"), pumps.heat_to_water
+    p["pump_curve"], p["pump_heat"] = padded(pumps.curve, 4, "chilled_water_pumps.curve"), pumps.heat_to_water
     p["chillers"], p["chiller_capacity_w"], p["chiller_cop"] = c.count, c.capacity_kw * 1e3, c.cop
-    p["capacity_curve"] = _curve(c.capacity_curve, 6, "chillers.capacity_curve")
-    p["input_curve"] = _curve(c.input_curve, 6, "chillers.input_curve")
-    p["part_load_curve"] = _curve(c.part_load_curve, 4, "chillers.part_load_curve")
+    p["capacity_curve"] = padded(c.capacity_curve, 6, "chillers.capacity_curve")
+    p["input_curve"] = padded(c.input_curve, 6, "chillers.input_curve")
+    p["part_load_curve"] = padded(c.part_load_curve, 4, "chillers.part_load_curve")
     p["leaving_min_c"], p["leaving_max_c"] = c.leaving_c
     p["entering_min_c"], p["entering_max_c"] = c.entering_c
     p["part_load_min"], p["part_load_max"] = c.part_load
@@ -127,18 +121,19 @@ def _pack_condenser(p: NDArray[Any], plant: Plant) -> None:
     p["condenser_kg_s"] = loop.pumps.flow_kg_s
     p["condenser_min_flow"] = plant.chillers.min_flow * loop.pumps.flow_kg_s / plant.chillers.count
     p["condenser_pump_w"] = loop.pumps.flow_kg_s / 1000.0 * loop.pumps.head_pa / loop.pumps.efficiency
-    p["condenser_pump_curve"] = _curve(loop.pumps.curve, 4, "condenser.pumps.curve")
+    p["condenser_pump_curve"] = padded(loop.pumps.curve, 4, "condenser.pumps.curve")
     p["condenser_pump_heat"] = loop.pumps.heat_to_water
     p["cells"], p["tower_water_kg_s"], p["tower_air_m3_s"] = t.cells, t.water_kg_s, t.air_m3_s
     p["tower_fan_w"], p["tower_wet_bulb_c"] = t.fan_kw * 1e3, t.wet_bulb_c
     p["free_convection"], p["air_ratio_min"] = t.free_convection, t.air_ratio_min
     p["water_ratio_min"] = t.water_ratio_min
-    p["tower_fan_curve"] = _curve(t.fan_curve, 4, "towers.fan_curve")
+    p["tower_fan_curve"] = padded(t.fan_curve, 4, "towers.fan_curve")
     for name in ("ua_air_curve", "ua_water_curve", "ua_wet_bulb_curve"):
-        p[name] = _curve(getattr(t, name), 3, f"towers.{name}")
+        p[name] = padded(getattr(t, name), 3, f"towers.{name}")
     p["water_ratio_curve_min"], p["water_ratio_curve_max"] = t.water_ratio_range
     p["wet_bulb_difference_min"], p["wet_bulb_difference_max"] = t.wet_bulb_difference_range
     p["concentration"], p["drift"], p["basin_min_c"] = t.cycles_of_concentration, t.drift, t.water_min_c
+    p["basin_heater_w_k"], p["basin_heater_c"] = t.basin_heater_kw_k * 1e3, t.basin_heater_c
     p["tower_ua_w_k"] = _tower_ua(p, plant, loop)
     if loop.economizer is not None:
         _pack_economizer(p, plant, loop.economizer)
@@ -197,6 +192,7 @@ def _pack_control(p: NDArray[Any], plant: Plant) -> None:
     c = plant.control
     for name in ("fan_s", "valve_s", "chilled_water_s", "condenser_water_s", "stage_up", "stage_down"):
         p[name] = getattr(c, name)
+    p["stage_off"] = -1.0 if c.stage_off is None else c.stage_off
     for name, (low, high) in (
         ("supply_air", c.supply_air_c),
         ("chilled_water", c.chilled_water_c),
@@ -217,25 +213,30 @@ def _pack_zone(zones: NDArray[Any], index: int, zone: Zone, plant: Plant, first:
     zones["air_j_k"][index] = zone.air_m3 * rho * CP_AIR
     zones["mass_j_k"][index], zones["mass_w_k"][index] = zone.mass_kj_k * 1e3, zone.mass_w_k
     zones["envelope_w_k"][index] = zone.envelope_w_k
+    zones["floor_w_k"][index], zones["ground_c"][index] = zone.floor_w_k, zone.ground_c
     zones["infiltration_kg_s"][index] = zone.infiltration_m3_s * rho
     zones["lighting_w"][index], zones["ups_loss_share"][index] = zone.lighting_kw * 1e3, zone.ups_loss_share
     zones["air_kg_s"][index] = h.airflow_m3_s * rho
     zones["air_w_k"][index] = h.airflow_m3_s * rho * CP_AIR
     zones["fan_w"][index] = h.airflow_m3_s * h.pressure_pa / h.efficiency
-    zones["fan_curve"][index] = _curve(h.fan_curve, 4, f"zone {zone.name!r}: fan_curve")
+    zones["fan_curve"][index] = padded(h.fan_curve, 4, f"zone {zone.name!r}: fan_curve")
     zones["fan_floor"][index], zones["fan_heat"][index] = h.fan_floor, h.heat_to_air
     zones["outdoor_limit_c"][index] = -1e3
     if h.outdoor_air is not None:
         zones["outdoor_share_min"][index], zones["outdoor_share_max"][index] = h.outdoor_air.share
         zones["outdoor_limit_c"][index] = h.outdoor_air.limit_c
+        zones["outdoor_least_c"][index] = h.outdoor_air.least_c
+        if h.outdoor_air.dew_point_limit_c is not None:
+            zones["dew_point_limited"][index], zones["dew_point_limit_c"][index] = 1, h.outdoor_air.dew_point_limit_c
     servers_m3_s = zone.racks * zone.rack_peak_kw * plant.servers.airflow_m3_s_per_kw
     zones["server_air_kg_s"][index] = servers_m3_s * rho
-    _pack_coil(zones, index, zone, h)
+    if h.coil is not None:
+        _pack_coil(zones, index, zone, h.coil)
+    pack_extras(zones, index, zone)
 
 
-def _pack_coil(zones: NDArray[Any], index: int, zone: Zone, h: AirHandler) -> None:
+def _pack_coil(zones: NDArray[Any], index: int, zone: Zone, c: Coil) -> None:
     """Film conductances at which the coil meets its design point, by bisection."""
-    c = h.coil
     zones["film_air_exponent"][index], zones["film_water_exponent"][index] = c.film_exponents
     zones["water_kg_s"][index], zones["water_w_k"][index] = c.water_kg_s, c.water_kg_s * CP_WATER
     wanted = c.heat_kw * 1e3 / (c.air_in_c - c.water_in_c)

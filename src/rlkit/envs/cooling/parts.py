@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Curve = tuple[float, ...]
-Range = tuple[float, float]
+from rlkit.envs.cooling.coolers import Curve, DirectCooler, DxCoil, IndirectCooler, Range
 
 # Fans with variable-speed drives: share of power over share of flow (DOE-2; EnergyPlus' Fan:VariableVolume example).
 VSD_FAN: Curve = (0.0015302446, 0.0052080574, 1.1086242, -0.11635563)
@@ -80,10 +79,14 @@ class OutdoorAir:
     Attributes:
         share: Least and largest share of the handler's flow.
         limit_c: Free cooling works below this outdoor temperature.
+        least_c: And above this one.
+        dew_point_limit_c: And below this outdoor dew point; None: whatever the humidity.
     """
 
     share: Range
     limit_c: float
+    least_c: float = -100.0
+    dew_point_limit_c: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +100,11 @@ class AirHandler:
         fan_curve: Share of power as a cubic in share of flow.
         fan_floor: Least share of power while running.
         heat_to_air: Share of the fan power that warms the air.
-        coil: The chilled-water coil.
+        coil: The chilled-water coil; None where there is a direct-expansion coil.
+        dx_coil: The direct-expansion coil; None where there is a chilled-water coil.
         outdoor_air: None for a closed room.
+        direct_cooler: Evaporative cooler in the air stream; None without.
+        indirect_cooler: Evaporative cooler beside the air stream; None without.
     """
 
     airflow_m3_s: float
@@ -107,8 +113,18 @@ class AirHandler:
     fan_curve: Curve = VSD_FAN
     fan_floor: float = 0.0
     heat_to_air: float = 1.0
-    coil: Coil
+    coil: Coil | None = None
+    dx_coil: DxCoil | None = None
     outdoor_air: OutdoorAir | None = None
+    direct_cooler: DirectCooler | None = None
+    indirect_cooler: IndirectCooler | None = None
+
+    @property
+    def coil_kw(self) -> float:
+        """Design heat of the coil, whichever kind it is."""
+        if self.coil is not None:
+            return self.coil.heat_kw
+        return self.dx_coil.capacity_kw if self.dx_coil is not None else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +141,8 @@ class Zone:
         mass_kj_k: Heat capacity of what warms slowly: floor, walls, racks, cable trays.
         mass_w_k: Conductance between the hot side's air and it.
         envelope_w_k: Conductance between it and the outdoors.
+        floor_w_k: Conductance between the supply air under the raised floor and the ground.
+        ground_c: Temperature of the ground.
         infiltration_m3_s: Outdoor air that leaks in.
         lighting_kw: Lights and other small loads, all heat.
         ups_loss_share: Share of the power supply's loss that warms the zone; the rest is a room of its own.
@@ -139,6 +157,8 @@ class Zone:
     mass_kj_k: float
     mass_w_k: float
     envelope_w_k: float = 0.0
+    floor_w_k: float = 0.0
+    ground_c: float = 15.0
     infiltration_m3_s: float = 0.0
     lighting_kw: float = 0.0
     ups_loss_share: float = 0.0
@@ -231,6 +251,9 @@ class Towers:
         cycles_of_concentration: Of the basin; fixes blowdown.
         drift: Share of the circulating water that leaves as droplets at full fan speed.
         water_min_c: The tower is bypassed so that the basin stays above this (frost).
+        basin_heater_kw_k: Power of the basin heater for each K that the outdoors are below ``basin_heater_c``, while
+            no water flows; all of it is lost to the outdoors.
+        basin_heater_c: See there.
     """
 
     cells: int
@@ -252,6 +275,8 @@ class Towers:
     cycles_of_concentration: float
     drift: float
     water_min_c: float = 5.0
+    basin_heater_kw_k: float = 0.0
+    basin_heater_c: float = 4.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +323,8 @@ class Control:
         condenser_water_s: Of the tower fans on the basin.
         stage_up: Part load of the running chillers above which one more starts.
         stage_down: Part load that one fewer would have, below which one stops.
+        stage_off: Part load of the last chiller below which it stops, and above which it starts again; None: one always
+            runs (unless the waterside economizer carries the load alone).
         supply_air_c: Range of the setpoint.
         airflow: Range of the fans' share of flow.
         chilled_water_c: Range of the setpoint.
@@ -314,6 +341,7 @@ class Control:
     condenser_water_s: float = 180.0
     stage_up: float = 0.9
     stage_down: float = 0.75
+    stage_off: float | None = None
     supply_air_c: Range
     airflow: Range = (0.2, 1.0)
     chilled_water_c: Range

@@ -2,7 +2,7 @@
 
 A :class:`Plant` is zones (racks, air handlers), a chilled-water loop with chillers, and what carries the heat away
 (cooling towers and a condenser loop, or the outdoor air). Numbers are in engineering units, which their names carry.
-Four plants ship with the package (:data:`SHIPPED`); copy one of their files to describe your own::
+Five plants ship with the package (:data:`SHIPPED`); copy one of their files to describe your own::
 
     plant = load_plant("hall_1mw")
     plant = load_plant("my_hall.yaml")
@@ -25,7 +25,7 @@ from rlkit.envs.cooling.mapping import PlantError, from_mapping
 from rlkit.envs.cooling.parts import Chillers, Condenser, Control, Pumps, Servers, Zone
 from rlkit.errors import nearest
 
-SHIPPED = ("small_room", "two_zone", "hall_1mw", "hall_10mw")
+SHIPPED = ("small_room", "two_zone", "two_zone_energyplus", "hall_1mw", "hall_10mw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +136,12 @@ def check_plant(plant: Plant) -> None:
     names = [zone.name for zone in plant.zones]
     if len(set(names)) < len(names):
         raise PlantError(f"plant {plant.name!r}: zone names must differ, got {names}")
+    for zone in plant.zones:
+        if (zone.air_handler.coil is None) == (zone.air_handler.dx_coil is None):
+            raise PlantError(
+                f"plant {plant.name!r}: the air handler of zone {zone.name!r} needs either a coil (chilled water) or a "
+                "dx_coil (direct expansion), and not both"
+            )
     condenser, chillers = plant.condenser, plant.chillers
     if condenser is not None and condenser.towers.water_out_c <= condenser.towers.wet_bulb_c:
         raise PlantError(

@@ -8,7 +8,7 @@ from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, dew_point_near, relative_humidity_of
 
 _R = readings.numbers(readings.PLANT_READINGS)
-_FIRST_ENERGY, _LAST_ENERGY = _R["facility_energy_kwh"], _R["tower_fan_energy_kwh"]
+_FIRST_ENERGY, _LAST_ENERGY = _R["facility_energy_kwh"], _R["evaporative_energy_kwh"]
 _FACILITY, _IT, _UPS, _LIGHTS = _FIRST_ENERGY, _R["it_energy_kwh"], _R["ups_energy_kwh"], _R["lighting_energy_kwh"]
 _FACILITY_KW, _IT_KW, _COOLING_KW = _R["facility_power_kw"], _R["it_power_kw"], _R["cooling_power_kw"]
 _SUPPLY_C, _RETURN_C = _R["chilled_water_supply_c"], _R["chilled_water_return_c"]

@@ -24,7 +24,7 @@ _P = readings.numbers(readings.PLANT_STATE)
 SPEED, RISE, EXIT = _P["tower_speed"], _P["tower_rise_k"], _P["tower_exit_c"]
 
 _R = readings.numbers(readings.PLANT_READINGS)
-TOWER_J, REJECTED_J = _R["tower_fan_energy_kwh"], _R["rejected_heat_kw"]
+TOWER_J, REJECTED_J, BASIN_J = _R["tower_fan_energy_kwh"], _R["rejected_heat_kw"], _R["basin_heater_energy_kwh"]
 EVAPORATION, DRIFT, BLOWDOWN, WATER = _R["evaporation_l"], _R["drift_l"], _R["blowdown_l"], _R["water_l"]
 SPEED_S = _R["tower_fan_speed"]
 
@@ -209,6 +209,7 @@ def tower_step(p, state, i, loop_w, flow_kg_s, steered, speed, available, setpoi
     before = state[i, CONDENSER]
     if flow_kg_s <= 0.0:
         state[i, CONDENSER] = before + loop_w * dt / p.condenser_j_k
+        out[i, BASIN_J] += p.basin_heater_w_k * max(p.basin_heater_c - weather[0], 0.0) * dt  # lost at once: no balance
         if steered:
             out[i, TOWER_J] += p.cells * drive_power(p.tower_fan_curve, 0.0, p.tower_fan_w, speed * available) * dt
             out[i, SPEED_S] += speed * available * dt

@@ -118,9 +118,11 @@ def stages_wanted(p, state, i, capacity_w, available):  # type: ignore[no-untype
     on = state[i, ON]
     if state[i, MODE] == FREE:
         return 0.0
-    if on < 1.0:
-        return 1.0
     demand = state[i, DEMAND]
+    if on < 1.0:
+        return 1.0 if demand > p.stage_off * capacity_w else 0.0
+    if on == 1.0 and demand <= p.stage_off * capacity_w:
+        return 0.0
     if demand > p.stage_up * on * capacity_w:
         return min(on + 1.0, available)
     if on > 1.0 and demand < p.stage_down * (on - 1.0) * capacity_w:
@@ -213,6 +215,8 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
     flow = 0.0
     for z in range(p.zones):
         zone = zones[z]
+        if zone.dx == 1:
+            continue
         offset = hall.zone_offset(z)
         if s[z, hall.Z_FIXED] < 0.0:
             share = 0.0
