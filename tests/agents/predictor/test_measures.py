@@ -49,6 +49,8 @@ class _Known(Head):
 def test_sensitivities_are_told_as_they_are() -> None:
     rng = np.random.default_rng(1)
     inputs = rng.uniform(1.0, 2.0, (500, 19)).astype(np.float32)
+    inputs[:, GAO_NAMES.index("outdoor_wet_bulb_c")] = rng.uniform(5.0, 20.0, 500)
+    inputs[:, GAO_NAMES.index("outdoor_dry_bulb_c")] = 25.0
     inputs[:, GAO_NAMES.index("it_power_kw")] = rng.uniform(200.0, 1000.0, 500)
     inputs[:, GAO_NAMES.index("economizer_mode")] = 2.0
     inputs[:, GAO_NAMES.index("chillers_on")] = 1.0

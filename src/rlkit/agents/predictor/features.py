@@ -138,9 +138,7 @@ class FeatureReader:
         """
         now = {name: observed[:, column] for name, column in self._plant.items()}
         wet, dry = now["outdoor_wet_bulb_c"], now["outdoor_dry_bulb_c"]
-        wet_below = np.minimum(wet, dry)  # sensors' errors may cross in fog
-        pressure = np.full_like(dry, PRESSURE_PA)
-        moisture = humidity_ratio_from_wet_bulb(dry, wet_below, pressure)
+        enthalpy, humidity = outdoor_air(dry, wet)
         chilled = self._setpoint(setpoints, "chilled_water_setpoint_c", now["chilled_water_supply_c"])
         columns = {
             **now,
@@ -154,8 +152,8 @@ class FeatureReader:
             "chilled_water_setpoint_c": chilled,
             "chilled_water_error_k": now["chilled_water_supply_c"] - chilled,
             "approach_k": now["chilled_water_supply_c"] - now["condenser_water_supply_c"],
-            "outdoor_enthalpy_kj_kg": enthalpy_j_kg(dry, moisture) / 1000.0,
-            "outdoor_humidity": relative_humidity(dry, moisture, pressure),
+            "outdoor_enthalpy_kj_kg": enthalpy,
+            "outdoor_humidity": humidity,
             "supply_air_setpoint_c": setpoints[:, self._setpoints["supply_air_setpoint_c"]].mean(axis=1),
             "airflow_setpoint": setpoints[:, self._setpoints["airflow"]].mean(axis=1),
         }
@@ -183,3 +181,11 @@ class FeatureReader:
     def _setpoint(self, setpoints: Array, name: str, otherwise: Array) -> Array:
         columns = self._setpoints[name]
         return setpoints[:, columns].mean(axis=1) if columns else otherwise
+
+
+def outdoor_air(dry_bulb_c: Array, wet_bulb_c: Array) -> tuple[Array, Array]:
+    """Enthalpy in kJ/kg and relative humidity (0 to 1) of air at sea level."""
+    pressure = np.full_like(dry_bulb_c, PRESSURE_PA)
+    wet_below = np.minimum(wet_bulb_c, dry_bulb_c)  # sensors' errors may cross in fog
+    moisture = humidity_ratio_from_wet_bulb(dry_bulb_c, wet_below, pressure)
+    return enthalpy_j_kg(dry_bulb_c, moisture) / 1000.0, relative_humidity(dry_bulb_c, moisture, pressure)

@@ -1,8 +1,9 @@
 """Gao's sensitivities (2014, figures 3 and 4), read off the trained network: how PUE moves with one input alone.
 
 The curve is a mean over samples of the hold-out in which one feature is set to a value and the others stay (partial
-dependence). Where features move together in a plant that is extrapolation, as it was in the paper; so the values stay
-between the 5th and the 95th percentile of the training data.
+dependence); only the four of the outdoor air move together. Where other features move
+together in a plant that is extrapolation, as it was in the paper, so the values stay between the 5th and the 95th
+percentile of the training data.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.agents.predictor.features import GAO_NAMES
+from rlkit.agents.predictor.features import GAO_NAMES, outdoor_air
 from rlkit.agents.predictor.model import Head
 
 POINTS = 15
@@ -66,19 +67,33 @@ def curve(
     for value in values:
         moved = samples.copy()
         moved[:, column] = value
+        if feature == "outdoor_wet_bulb_c":
+            _follow_wet_bulb(moved, value - samples[:, column])
         pue.append(float(head.predict(moved).mean[:, 0].mean()))
     return values.astype(np.float64), np.array(pue)
 
 
+def _follow_wet_bulb(moved: NDArray[np.float32], change: NDArray[np.float32]) -> None:
+    """Dry bulb, enthalpy and humidity of air whose wet bulb has changed by so much, and whose dry bulb has with it."""
+    dry, wet, enthalpy, humidity = (
+        GAO_NAMES.index(f"outdoor_{name}") for name in ("dry_bulb_c", "wet_bulb_c", "enthalpy_kj_kg", "humidity")
+    )
+    moved[:, dry] += change
+    air = outdoor_air(moved[:, dry].astype(np.float64), moved[:, wet].astype(np.float64))
+    moved[:, enthalpy], moved[:, humidity] = air
+
+
 def both_setpoints_up(head: Head, samples: NDArray[np.float32], mode: int) -> float | None:
-    """Change of PUE when both water setpoints rise by 3 F in one mode of the economizer; None if it is never there."""
+    """Change of PUE when both water setpoints rise by 3 F in one mode of the economizer; None if it is never there.
+
+    The water has followed: it is as far from its setpoint as before, so that no transient is read.
+    """
     rows = samples[np.rint(samples[:, GAO_NAMES.index("economizer_mode")]) == mode]
     if len(rows) < 100:
         return None
     moved = rows.copy()
     for name in ("condenser_water_setpoint_c", "chilled_water_setpoint_c"):
         moved[:, GAO_NAMES.index(name)] += FAHRENHEIT_3_K
-    moved[:, GAO_NAMES.index("chilled_water_error_k")] -= FAHRENHEIT_3_K  # water less its setpoint
     return float((head.predict(moved).mean[:, 0] - head.predict(rows).mean[:, 0]).mean())
 
 
