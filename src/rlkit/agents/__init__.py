@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.spaces import Box, Space
 
 from rlkit.agents import config as configs
-from rlkit.agents.config import LearnerConfig
+from rlkit.agents.config import AgentConfig, LearnerConfig
 from rlkit.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -41,24 +41,20 @@ class AgentSpec:
     """A row of the table of agents.
 
     Attributes:
-        algorithm: ``"module:class"``, a Stable-Baselines3 algorithm, or a :class:`~rlkit.agents.learner.Learner` where
-            the row has an ``evaluation``.
+        algorithm: ``"module:class"``, a Stable-Baselines3 algorithm.
         config: What can be set.
         actions: Kinds of action space that it can handle.
         n_envs: Environments a run has when the user does not say.
         masked: The algorithm where the environment has action masks, if there is one.
         network: Arguments of its network that the algorithm sets by itself, and a policy's file does not have.
-        evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge what is no policy; None: it
-            is one, and its environment judges it.
     """
 
     algorithm: str
-    config: type[LearnerConfig]
+    config: type[AgentConfig]
     actions: tuple[str, ...]
     n_envs: int
     masked: str | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
-    evaluation: str | None = None
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -74,14 +70,36 @@ AGENTS: dict[str, AgentSpec] = {
     "ddpg": AgentSpec("stable_baselines3:DDPG", configs.DDPGConfig, ("Box",), 1, network={"n_critics": 1}),
     "tqc": AgentSpec("sb3_contrib:TQC", configs.TQCConfig, ("Box",), 1),
     "crossq": AgentSpec("sb3_contrib:CrossQ", configs.CrossQConfig, ("Box",), 1),
-    "pue_predictor": AgentSpec(
+}
+
+
+@dataclass(frozen=True)
+class LearnerSpec:
+    """A row of the table of learners: what a run trains that chooses no actions.
+
+    Attributes:
+        learner: ``"module:class"``, a :class:`~rlkit.agents.learner.Learner`.
+        config: What can be set.
+        n_envs: Environments a run has when the user does not say.
+        evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge what was learned.
+    """
+
+    learner: str
+    config: type[LearnerConfig]
+    n_envs: int
+    evaluation: str
+
+
+LEARNERS: dict[str, LearnerSpec] = {
+    "pue_predictor": LearnerSpec(
         "rlkit.agents.predictor.learner:PuePredictor",
         configs.PuePredictorConfig,
-        ("Box",),
         2,
-        evaluation="rlkit.agents.predictor.judgement",
+        "rlkit.agents.predictor.judgement",
     ),
 }
+
+TRAINABLE: dict[str, AgentSpec | LearnerSpec] = {**AGENTS, **LEARNERS}  # what agent= chooses from
 
 
 def agent_spec(name: str) -> AgentSpec:
@@ -138,11 +156,11 @@ def build_agent(
     """
     from rlkit.agents.policy import policy_class, policy_kwargs
 
+    if config.name in LEARNERS:
+        return load_class(LEARNERS[config.name].learner)(config, envs, seed=seed, device=device)
     check_pairing(config.name, envs.action_space)
     _check_device(device)
     spec = agent_spec(config.name)
-    if spec.evaluation is not None:
-        return load_class(spec.algorithm)(config, envs, seed=seed, device=device)
     use_masks = masked and spec.masked is not None
     algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
     settings = {key: value for key, value in asdict(config).items() if key not in NOT_PASSED_ON}

@@ -20,7 +20,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 
-from rlkit.agents import AGENTS, load_class
+from rlkit.agents import AGENTS, LEARNERS, load_class
 from rlkit.agents.config import AgentConfig
 from rlkit.agents.normalization import Normalizer
 from rlkit.agents.spaces import channels_first, space_from_json, space_to_json
@@ -243,8 +243,7 @@ def load_policy(path: str | Path) -> Policy:
         UsageError: If there is none, it is of a newer format, or its files are damaged or do not fit together.
     """
     folder, description, weights = read_export(path)
-    spec = AGENTS.get(str(description.get("agent")))
-    if spec is not None and spec.evaluation is not None:
+    if str(description.get("agent")) in LEARNERS:
         raise UsageError(
             f"{folder} holds a predictor, which chooses no actions: rlkit.agents.predictor.model.load_predictor reads "
             "it, and rlkit.agents.predictor.search.SearchController acts by it"

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from rlkit.agents import AGENTS
+from rlkit.agents import TRAINABLE
 from rlkit.agents.config import DQNConfig, LearnerConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
 from rlkit.errors import UsageError, nearest
 
@@ -129,7 +129,7 @@ ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "cooling":
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
 GROUPS: dict[str, Mapping[str, Any]] = {
     "env": ENVS,
-    "agent": {name: spec.config for name, spec in AGENTS.items()},
+    "agent": {name: spec.config for name, spec in TRAINABLE.items()},
     "reward": REWARDS,
 }
 
@@ -183,7 +183,7 @@ class RunConfig:
 
     def num_envs(self) -> int:
         """Environments stepped together."""
-        return self.n_envs or AGENTS[self.agent.name].n_envs
+        return self.n_envs or TRAINABLE[self.agent.name].n_envs
 
 
 RESUME_KEYS = ("resume", "steps", "progress", "evaluate", "threads", "keep_checkpoints")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.agents import AGENTS
+from rlkit.agents import LEARNERS
 from rlkit.agents.policy import Policy, load_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
@@ -187,9 +187,8 @@ def evaluate_run(folder: RunFolder, settings: dict[str, Any] | None = None) -> t
         The judgement, and the same to read.
     """
     config = folder.read_config()
-    module = AGENTS[config.agent.name].evaluation
-    if module is not None:
-        judge_learner: Any = importlib.import_module(module)
+    if config.agent.name in LEARNERS:
+        judge_learner: Any = importlib.import_module(LEARNERS[config.agent.name].evaluation)
         _check_settings(f"runs of agent={config.agent.name}", settings, judge_learner.SETTINGS)
         found = judge_learner.evaluate(folder.policy, config.env, config.agent, config.seed, **(settings or {}))
         return found, str(judge_learner.markdown(found))
