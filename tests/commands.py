@@ -20,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 HERE = Path(__file__).resolve().parent
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["warm"])

@@ -75,7 +75,7 @@ def script(name: str, *arguments: str, folder: Path, text: str = "") -> subproce
     """A file of scripts/, in an interpreter of its own."""
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, env=environment, timeout=300)
 
 
 @every_command

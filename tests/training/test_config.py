@@ -112,6 +112,30 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 }
 
 
+LIMITS = {
+    "ppo": "clip_range=0 ent_coef=-1 vf_coef=nan target_kl=0 n_epochs=0 gae_lambda=2 max_grad_norm=0",
+    "trpo": "n_critic_updates=0 target_kl=-1 n_steps=0",
+    "dqn": "gradient_steps=0 gradient_steps=-2 train_freq=0 buffer_size=0 learning_starts=-1 gamma=nan",
+    "td3": "action_noise=-0.1 tau=1.5 learning_rate=inf",
+    "tqc": "top_quantiles_to_drop_per_net=25 top_quantiles_to_drop_per_net=-1",
+    "crossq": "policy_delay=0 batch_size=0",
+}
+EACH_LIMIT = [(agent, setting) for agent, settings in LIMITS.items() for setting in settings.split()]
+
+
+@pytest.mark.parametrize(("agent", "setting"), EACH_LIMIT)
+def test_settings_out_of_range_name_the_range(agent: str, setting: str) -> None:
+    """Before there is a run: they would end in a traceback, or in an agent that learns nothing."""
+    with pytest.raises(UsageError, match=f"agent.{setting.partition('=')[0]} must"):
+        compose_run(["env=gym", f"agent={agent}", f"agent.{setting}"])
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf"])
+def test_a_reward_is_scaled_by_something_above_zero(scale: str) -> None:
+    with pytest.raises(UsageError, match="reward.scale must be above 0 and finite, got"):
+        compose_run([f"reward.scale={scale}"])
+
+
 @pytest.mark.parametrize("mistake", list(MISTAKES))
 def test_mistakes_name_what_is_possible(mistake: str) -> None:
     overrides, message = MISTAKES[mistake]

@@ -222,3 +222,33 @@ def test_wrong_folders_are_told_and_left_alone(mistake: str, whole: Path, tmp_pa
     assert expected in complaint(run(command, *arguments, folder=tmp_path))
     after = {name: content for name, content in contents(tmp_path).items() if not name.startswith((".out", ".err"))}
     assert after == before
+
+
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
+def test_training_that_diverges_is_told(agent: str, tmp_path: Path) -> None:
+    """PyTorch refuses ppo's logits by itself, dqn would go on with values that are no numbers; neither is saved."""
+    settings = [*CARTPOLE, *QUIET, "run_dir=run"]
+    if agent == "ppo":
+        settings = [*NEGOTIATION, *QUIET, "env=gym", "env.id=CartPole-v1", "run_dir=run"]
+        settings.remove("env=negotiation")
+    finished = run("train", *settings, folder=tmp_path, fault=explode_late)
+    said = complaint(finished)
+    assert "training diverged: after " in said and "lower agent.learning_rate or reward.scale" in said
+    kept = checkpoint.checkpoints(tmp_path / "run" / "checkpoints")
+    assert kept
+    for path in kept:
+        assert all(tensor.isfinite().all() for tensor in checkpoint.load(path)["modules"]["policy"].values())
+
+
+def explode_late() -> None:
+    """The learning rate becomes absurd after some time."""
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    update = BaseAlgorithm._update_learning_rate
+
+    def exploding(self: BaseAlgorithm, optimizers: object) -> None:
+        if self.num_timesteps > 500:
+            self.lr_schedule = lambda left: 1e38
+        update(self, optimizers)  # type: ignore[arg-type]
+
+    BaseAlgorithm._update_learning_rate = exploding  # type: ignore[method-assign]

@@ -50,12 +50,12 @@ def reached(folder: Path, step: int) -> Callable[[], bool]:
 
 
 @every_run
-@pytest.mark.parametrize("share", [0.0, 0.4, 0.75])
+@pytest.mark.parametrize("share", [0.0, 0.35, 0.65])
 def test_killed_at_a_random_moment(kind: str, share: float, whole: dict[str, Path], tmp_path: Path) -> None:
     steps = int(progress(whole[kind])[-1]["step"])
     command = Command("train", *RUNS[kind], *QUIET, "run_dir=run", folder=tmp_path)
     command.wait_until(reached(tmp_path, int(share * steps)))
-    time.sleep(random.uniform(0.0, 0.15))
+    time.sleep(random.uniform(0.0, 0.05))
     command.send(signal.SIGKILL)
     assert command.wait().code == -signal.SIGKILL
     resume(tmp_path)
@@ -170,6 +170,28 @@ def interrupt_twice() -> None:
             signal.raise_signal(signal.SIGINT)
 
     ProgressBar.update = interrupted  # type: ignore[method-assign]
+
+
+def interrupt_judging(number: signal.Signals) -> None:
+    """Somebody stops the run when it has learned, and its agent is being judged."""
+    from rlkit.training import run as runs
+
+    def interrupted(folder: Any, settings: Any = None) -> Any:
+        signal.raise_signal(number)
+
+    runs.evaluate_run = interrupted  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_while_the_agent_is_judged(number: signal.Signals, tmp_path: Path) -> None:
+    fault = functools.partial(interrupt_judging, number)
+    stopped = run("train", *CARTPOLE, "progress=false", "run_dir=run", folder=tmp_path, fault=fault)
+    assert stopped.code == 128 + number
+    assert stopped.err.splitlines()[-1] == "Stopped. Go on with: python scripts/train.py resume=run"
+    assert not (tmp_path / "run" / "evaluation.json").exists()
+    finished = run("train", "resume=run", folder=tmp_path)
+    assert finished.code == 0 and "| dqn |" in finished.out
+    assert (tmp_path / "run" / "evaluation.json").exists()
 
 
 def truncated(path: Path) -> None:

@@ -155,7 +155,7 @@ def server(negotiation_run: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             process.terminate()
 
 
-def wait_for(look: Any, patience_s: float = 60.0) -> Any:
+def wait_for(look: Any, patience_s: float = 120.0) -> Any:
     end = time.monotonic() + patience_s
     while not (found := look()):
         assert time.monotonic() < end, "nothing came"

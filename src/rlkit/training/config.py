@@ -14,8 +14,9 @@ from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlkit.agents import TRAINABLE
-from rlkit.agents.config import DQNConfig, LearnerConfig, OffPolicyConfig, OnPolicyConfig, PPOConfig
+from rlkit.agents.config import PPOConfig
 from rlkit.errors import UsageError, nearest
+from rlkit.training.limits import check
 
 FORMAT = 1
 
@@ -334,50 +335,6 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{_written(part)}" for key, part in value.items()) + "}"
     return str(value)
-
-
-def check(config: RunConfig) -> None:
-    """Refuse numbers out of range and options that contradict each other.
-
-    Raises:
-        UsageError: Naming the key, what was got and what is allowed.
-    """
-    least = {
-        "steps": 1,
-        "seed": 0,
-        "threads": 0,
-        "log_every": 1,
-        "eval_every": 0,
-        "eval_episodes": 1,
-        "checkpoint_every": 0,
-        "keep_checkpoints": 1,
-    }
-    for key, minimum in least.items():
-        if getattr(config, key) < minimum:
-            raise UsageError(f"{key} must be at least {minimum}, got {getattr(config, key)}")
-    if config.n_envs is not None and config.n_envs < 1:
-        raise UsageError(f"n_envs must be at least 1, got {config.n_envs}")
-    agent: LearnerConfig = config.agent
-    for key in ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau"):
-        if not 0.0 <= getattr(agent, key, 0.0) <= 1.0:
-            raise UsageError(f"agent.{key} must be from 0 to 1, got {getattr(agent, key)}")
-    for key in ("learning_rate", "batch_size", "n_epochs", "n_steps", "buffer_size", "train_freq", "initial_std"):
-        if not getattr(agent, key, 1) > 0:
-            raise UsageError(f"agent.{key} must be above 0, got {getattr(agent, key)}")
-    if isinstance(agent, OnPolicyConfig):
-        rollout = agent.n_steps * config.num_envs()
-        if isinstance(agent, PPOConfig) and agent.batch_size > rollout:
-            raise UsageError(
-                f"agent.batch_size={agent.batch_size} is more than a rollout has: agent.n_steps x n_envs = {rollout}; "
-                "lower the one or raise the other"
-            )
-    if isinstance(agent, OffPolicyConfig) and agent.learning_starts >= config.steps:
-        raise UsageError(
-            f"agent.learning_starts={agent.learning_starts} leaves nothing of steps={config.steps} to learn in; "
-            "lower the one or raise the other"
-        )
-    if isinstance(agent, DQNConfig) and agent.target_update_interval < 1:
-        raise UsageError(f"agent.target_update_interval must be at least 1, got {agent.target_update_interval}")
 
 
 def to_plain(config: RunConfig) -> dict[str, Any]:

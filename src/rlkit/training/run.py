@@ -80,7 +80,8 @@ def train(config: RunConfig) -> RunFolder:
     try:
         with folder.locked():
             _learn(model, config, folder, masked)
-            finish(folder, evaluate=config.evaluate)
+            with _stop_at_once(folder):
+                finish(folder, evaluate=config.evaluate)
     except OSError as error:
         raise UsageError(
             f"cannot write to {folder.path}: {error.strerror or error}. The run is as its newest checkpoint has it: "
@@ -163,6 +164,10 @@ def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder,
             model.learn(left, callback=callback, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
         except _Boundary:
             raise Stopped(requests[0], folder) from None
+        except ValueError as error:
+            if "to satisfy the constraint" not in str(error):  # PyTorch's distributions refuse what is not a number
+                raise
+            raise _diverged(model, folder) from error
         finally:
             callback.close()
             bar.close()
@@ -251,14 +256,18 @@ class RunCallback(BaseCallback):
             return every > 0 and self._handled // every > before // every
 
         evaluate = due(config.eval_every) or (final and config.eval_every > 0)
+        save = due(config.checkpoint_every) or last
+        log = due(config.log_every) or evaluate or final
+        if (evaluate or save or log) and not _is_finite(self.model):
+            raise _diverged(self.model, self._folder)
         if evaluate:
             self._evaluate()
-        if due(config.log_every) or evaluate or final:
+        if log:
             envs = cast(VecEnvAdapter, self.model.env)
             for name, value in envs.pop_metrics().items():
                 self.logger.record(f"{envs.metrics_prefix}/{name}", value)
             self.model.dump_logs()
-        if due(config.checkpoint_every) or last:
+        if save:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -314,6 +323,17 @@ class RunCallback(BaseCallback):
             self._eval_envs.close()
 
 
+def _is_finite(model: BaseAlgorithm) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters())
+
+
+def _diverged(model: BaseAlgorithm, folder: RunFolder) -> UsageError:
+    return UsageError(
+        f"training diverged: after {model.num_timesteps:,} steps the network's numbers are not finite any more. Begin "
+        f"anew with a lower agent.learning_rate or reward.scale; checkpoints in {folder.checkpoints} are from before"
+    )
+
+
 @contextmanager
 def _stop_requests(say: Any) -> Iterator[list[int]]:
     """A list that Ctrl-C and SIGTERM append to; the second one has its usual effect at once."""
@@ -334,6 +354,24 @@ def _stop_requests(say: Any) -> Iterator[list[int]]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+@contextmanager
+def _stop_at_once(folder: RunFolder) -> Iterator[None]:
+    """SIGTERM stops a run that has all its steps and is being judged; Ctrl-C does by itself."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number, folder)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(message: str) -> None:
