@@ -165,7 +165,7 @@ def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
 
 def every_setting() -> list[str]:
     """Names of what some judgement can be told, for the command line."""
-    modules = {row.evaluation for row in ENVIRONMENTS.values()} | {spec.evaluation for spec in AGENTS.values()}
+    modules = {row.evaluation for row in ENVIRONMENTS.values()} | {spec.evaluation for spec in LEARNERS.values()}
     found = (name for module in modules if module for name in importlib.import_module(module).SETTINGS)
     return sorted({"episodes", *found})
 

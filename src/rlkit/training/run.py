@@ -327,7 +327,7 @@ def _is_finite(model: BaseAlgorithm) -> bool:
     return all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters())
 
 
-def _diverged(model: BaseAlgorithm, folder: RunFolder) -> UsageError:
+def _diverged(model: BaseAlgorithm | Learner, folder: RunFolder) -> UsageError:
     return UsageError(
         f"training diverged: after {model.num_timesteps:,} steps the network's numbers are not finite any more. Begin "
         f"anew with a lower agent.learning_rate or reward.scale; checkpoints in {folder.checkpoints} are from before"
