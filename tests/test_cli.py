@@ -181,7 +181,11 @@ def test_play_ends_with_end_of_file_and_ctrl_c(
 MISTAKES: dict[str, tuple[str, list[str], str]] = {
     "key": ("train", ["stepps=5"], "unknown key 'stepps': did you mean 'steps'?"),
     "value": ("train", ["steps=many"], "steps='many' is not possible"),
-    "env": ("train", ["env=negotation"], "unknown env 'negotation': did you mean 'negotiation'? (there are: gym,"),
+    "env": (
+        "train",
+        ["env=negotation"],
+        "unknown env 'negotation': did you mean 'negotiation'? (there are: cooling, gym,",
+    ),
     "agent": ("train", ["agent=pppo"], "unknown agent 'pppo': did you mean 'ppo'?"),
     "flag": ("train", ["--steps", "5"], "expected key=value, got '--steps'; --help lists the keys"),
     "word": ("train", ["negotiation"], "expected key=value, got 'negotiation'"),

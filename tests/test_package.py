@@ -45,7 +45,7 @@ def test_importing_loads_nothing_heavy() -> None:
 def test_environments_step_without_what_training_needs() -> None:
     code = """
 import sys
-for name in ("torch", "stable_baselines3", "sb3_contrib", "matplotlib", "tensorboard", "hydra", "omegaconf", "yaml",
+for name in ("torch", "stable_baselines3", "sb3_contrib", "matplotlib", "tensorboard", "hydra", "omegaconf",
              "safetensors", "tqdm", "PIL", "pettingzoo"):
     sys.modules[name] = None
 import gymnasium, rlkit
@@ -63,7 +63,7 @@ def test_commands_say_what_is_missing() -> None:
     """With the base dependencies alone."""
     code = """
 import sys
-for name in ("torch", "hydra", "omegaconf", "matplotlib", "yaml"):
+for name in ("torch", "hydra", "omegaconf", "matplotlib"):
     sys.modules[name] = None
 from rlkit.cli import train_main, evaluate_main, report_main
 print(train_main(["env=gym"]), evaluate_main(["run=x"]), report_main(["x"]))

@@ -117,8 +117,8 @@ def test_report_of_one_run(tmp_path: Path) -> None:
     write_report(folder, "| a | table |\n")
     text = folder.report.read_text()
     assert text.startswith("# ppo on CartPole-v1, seed 4\n")
-    assert "300 of 300 steps" in text and "- `rollout/ep_rew_mean`: 4.250" in text
-    assert "- `eval/mean_reward`: 8.500" in text and text.endswith("## Judgement\n\n| a | table |\n")
+    assert "300 of 300 steps" in text and "- `rollout/ep_rew_mean`: 4.25" in text
+    assert "- `eval/mean_reward`: 8.5" in text and text.endswith("## Judgement\n\n| a | table |\n")
 
 
 def test_curves_of_a_run_without_figures_are_none(tmp_path: Path) -> None:

@@ -323,7 +323,10 @@ class RunCallback(BaseCallback):
             self._eval_envs.close()
 
 
-def _is_finite(model: BaseAlgorithm) -> bool:
+def _is_finite(model: BaseAlgorithm | Learner) -> bool:
+    """Whether the network's numbers are; a learner that is no agent answers for its own."""
+    if isinstance(model, Learner):
+        return True
     return all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters())
 
 

@@ -245,6 +245,6 @@ def wet_bulb_c(dry_bulb_c: ArrayLike, humidity_ratio: ArrayLike, pressure_pa: Ar
     Example:
         >>> w = humidity_ratio_from_relative_humidity(30.0, 0.5, 101325.0)
         >>> float(wet_bulb_c(30.0, w, 101325.0).round(2))
-        22.02
+        22.0
     """
     return _mapped(wet_bulb, dry_bulb_c, humidity_ratio, pressure_pa)
