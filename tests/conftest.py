@@ -11,15 +11,6 @@ HUMAN_CONTEXTS = ROOT.parent / "shared" / "data" / "deal_or_no_deal" / "selfplay
 INSTANCES = "1,2,3 8,1,0 4,0,2\n2,2,1 2,3,0 1,1,6\n1,4,1 4,1,2 2,2,0\n3,1,1 1,4,3 2,0,4\n"
 
 
-def pytest_configure() -> None:
-    """Numba does not see changes in other files than a kernel's own: drop what was compiled before the last edit."""
-    envs = ROOT / "src" / "rlkit" / "envs"
-    newest = max((source.stat().st_mtime for source in envs.rglob("*.py")), default=0.0)
-    for compiled in envs.rglob("__pycache__/*.nb[ic]"):
-        if compiled.stat().st_mtime < newest:
-            compiled.unlink(missing_ok=True)
-
-
 @pytest.fixture
 def human_contexts() -> Path:
     """The published selfplay.txt; skips where it is not beside the repository."""

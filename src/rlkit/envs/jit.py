@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -10,13 +11,29 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def drop_stale_kernels(folder: Path = Path(__file__).resolve().parent) -> None:
+    """Delete machine code that is older than the newest source below a folder.
+
+    Numba notices a change of a kernel's own file, not of the constants and functions that it takes from others: after
+    an update of a checkout, it would go on with the old ones in silence.
+    """
+    newest = max((source.stat().st_mtime for source in folder.rglob("*.py")), default=0.0)
+    for compiled in folder.rglob("__pycache__/*.nb[ic]"):
+        try:
+            if compiled.stat().st_mtime < newest:
+                compiled.unlink()
+        except OSError:  # another process was first, or it is not ours to delete
+            continue
+
+
+drop_stale_kernels()
+
+
 def kernel(function: F) -> F:
     """Compile a function over arrays with Numba.
 
     The machine code is cached beside the source (or in the user's cache folder), so that only the first run on a
-    machine waits for the compiler. Where nothing can be written, it is compiled anew in every process. Numba
-    notices a change of the function's own file, not of functions it calls in others: after changing those, delete
-    ``__pycache__`` (the test suite does so by itself).
+    machine waits for the compiler. Where nothing can be written, it is compiled anew in every process.
 
     Args:
         function: Nopython-compatible function; it must not raise.
