@@ -11,7 +11,10 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def drop_stale_kernels(folder: Path = Path(__file__).resolve().parent) -> None:
+ENVS = Path(__file__).resolve().parent
+
+
+def drop_stale_kernels(folder: Path) -> None:
     """Delete machine code that is older than the newest source below a folder.
 
     Numba notices a change of a kernel's own file, not of the constants and functions that it takes from others: after
@@ -26,7 +29,7 @@ def drop_stale_kernels(folder: Path = Path(__file__).resolve().parent) -> None:
             continue
 
 
-drop_stale_kernels()
+drop_stale_kernels(ENVS)
 
 
 def kernel(function: F) -> F:
