@@ -52,9 +52,9 @@ def test_every_plant_runs_a_day_under_every_control(plant: str, control: str) ->
         assert env.observation_space.contains(observation)
         assert np.isfinite(reward) and not terminated and truncated is (step == 288)
         assert abs(env.reading("energy_residual")) < 1e-9
-    assert 1.0 < info["PUE"]
-    if control == "supervisory":  # default positions of machines know nothing of the weather, and may overcool
-        assert info["PUE"] < 2.5
+    # Fixed positions of machines overcool two_zone_energyplus, whose servers then draw next to nothing: PUE says 6.9.
+    limit = 7.5 if (plant, control) == ("two_zone_energyplus", "actuator") else 2.5
+    assert 1.0 < info["PUE"] < limit
     assert len(env.action_names) == env.action_space.shape[0]
     assert len(env.observation_names) == env.observation_space.shape[0]
 

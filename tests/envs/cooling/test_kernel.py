@@ -10,7 +10,8 @@ from hall_driver import Driver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlkit.envs.cooling.halls import action_bounds
+from rlkit.envs.cooling.halls import action_bounds, longest_solution_s
+from rlkit.envs.cooling.packing import pack_plant
 from rlkit.envs.cooling.plant import SHIPPED, load_plant
 from rlkit.envs.cooling.readings import PLANT_READINGS
 
@@ -110,10 +111,10 @@ def test_halving_the_sub_steps_changes_a_days_energy_by_less_than_a_thousandth(p
             total += driver.read("facility_energy_kwh")
         return total
 
-    coarse = day(300.0, 60.0)
-    assert day(300.0, 30.0) == pytest.approx(coarse, rel=1e-3)
-    # The direct cooler and the last chiller of two_zone_energyplus switch once a solution: 0.14 %.
-    assert day(150.0, 60.0) == pytest.approx(coarse, rel=2e-3 if plant == "two_zone_energyplus" else 1e-3)
+    solution_s = longest_solution_s(pack_plant(load_plant(plant)))
+    coarse = day(solution_s, 60.0)
+    assert day(solution_s, 30.0) == pytest.approx(coarse, rel=1e-3)
+    assert day(solution_s / 2, 60.0) == pytest.approx(coarse, rel=1e-3)
 
 
 @settings(max_examples=15, deadline=None)

@@ -216,7 +216,7 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
         return self._batch.active_faults(0)
 
     def default_action(self) -> NDArray[np.float32]:
-        """What an uninformed operator does: the plant's default set points."""
+        """What an uninformed operator does: the plant's default set points; actuators in fixed positions overcool."""
         return self._batch.default_actions()[0]
 
     def encode_action(self, values: ArrayLike) -> NDArray[np.float32]:

@@ -15,8 +15,8 @@ A hall is a row of five float64 arrays; all rows share one plant. What the colum
 ``rows`` (bool, ``(n,)``) says which halls are touched. The level of control follows from the width of ``actions``.
 Nothing is allocated inside the loops, there is no randomness, and a row depends on itself alone.
 
-Time has three lengths. A control step is made of solutions of the plant (at most ``halls.SOLUTION_S`` long): staging
-and modes, capacities, pumps, chiller power, towers. A solution is made of sub-steps (at most ``halls.SUBSTEP_S``) of
+Time has three lengths. A control step is made of solutions of the plant (:func:`halls.longest_solution_s`): staging and
+modes, capacities, pumps, chiller power, towers. A solution is made of sub-steps (at most ``halls.SUBSTEP_S``) of
 the air side (:mod:`~rlkit.envs.cooling.hall`) and the chilled-water loop. Every sub-step is exact for what it holds
 constant, so that energy closes to round-off at any length and halving the lengths changes a day's energy by less than
 0.1 %.
