@@ -145,11 +145,11 @@ def _tell_of_thread(failure: threading.ExceptHookArgs) -> None:
 
 
 def _train_help(arguments: list[str]) -> str:
-    from rlkit.agents import AGENTS
+    from rlkit.agents import TRAINABLE
     from rlkit.training import config as configuration
 
     shown = configuration.described(arguments)
-    return TRAIN_HELP.format(agents=" ".join(AGENTS), keys="\n".join(f"  {line}" for line in shown))
+    return TRAIN_HELP.format(agents=" ".join(TRAINABLE), keys="\n".join(f"  {line}" for line in shown))
 
 
 def _evaluate(arguments: list[str]) -> int:

@@ -154,7 +154,7 @@ def build_agent(
         UsageError: If the agent cannot handle the environment's actions, a setting is out of its range, or there is no
             such device.
     """
-    from rlkit.agents.policy import policy_class, policy_kwargs
+    from rlkit.agents.policy import policy_class
 
     if config.name in LEARNERS:
         return load_class(LEARNERS[config.name].learner)(config, envs, seed=seed, device=device)
@@ -170,24 +170,13 @@ def build_agent(
         raise UsageError(
             f"agent.learning_rate_schedule must be constant or linear, got {config.learning_rate_schedule!r}"
         )
-    if isinstance(config, configs.OnPolicyConfig) and config.n_steps * envs.num_envs < 2:
-        raise UsageError("an update needs at least two steps: raise agent.n_steps or n_envs")
-    normalize = isinstance(config, configs.OnPolicyConfig) and config.normalize_observations
-    if normalize and not isinstance(envs.observation_space, Box):
-        raise UsageError(
-            f"agent.normalize_observations is for Box observations, this environment's are {envs.observation_space}: "
-            "leave it false"
-        )
-    spread = {}
-    if isinstance(config, configs.OnPolicyConfig) and isinstance(envs.action_space, Box):
-        spread["log_std_init"] = math.log(config.initial_std)
     if isinstance(config, configs.TD3Config):
         settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
     try:
         agent: BaseAlgorithm = algorithm(
             policy_class(config.name, envs.observation_space, masked=use_masks),
             envs,
-            policy_kwargs={**policy_kwargs(config.net_arch, config.activation, normalize), **spread},
+            policy_kwargs=_network(config, envs),
             seed=seed,
             device=device,
             **settings,
@@ -197,6 +186,23 @@ def build_agent(
     # Episodes in rollout/ep_rew_mean: SB3's 100, or one of each environment. DDPG's constructor has no such argument.
     agent._stats_window_size = max(100, envs.num_envs)
     return agent
+
+
+def _network(config: LearnerConfig, envs: VecEnv) -> dict[str, Any]:
+    """Arguments of an agent's network."""
+    from rlkit.agents.policy import policy_kwargs
+
+    if not isinstance(config, configs.OnPolicyConfig):
+        return policy_kwargs(config.net_arch, config.activation)
+    if config.n_steps * envs.num_envs < 2:
+        raise UsageError("an update needs at least two steps: raise agent.n_steps or n_envs")
+    if config.normalize_observations and not isinstance(envs.observation_space, Box):
+        raise UsageError(
+            f"agent.normalize_observations is for Box observations, this environment's are {envs.observation_space}: "
+            "leave it false"
+        )
+    spread = {"log_std_init": math.log(config.initial_std)} if isinstance(envs.action_space, Box) else {}
+    return {**policy_kwargs(config.net_arch, config.activation, config.normalize_observations), **spread}
 
 
 class LinearSchedule:
