@@ -1,0 +1,1 @@
+"""Obstacle courses for simulated bodies in MuJoCo, stepped as one batch."""
