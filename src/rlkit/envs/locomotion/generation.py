@@ -75,7 +75,15 @@ def _draw_kind(streams, terrain, planar):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _draw_obstacle(streams, o, kind, level, start, half_width, limits):  # type: ignore[no-untyped-def]
+def _begin(o, kind, start, half_width):  # type: ignore[no-untyped-def]
+    """A record of this kind that spans the track, without a size as yet."""
+    o.kind, o.steps, o.start_m, o.end_m = kind, 0, start, start
+    o.height_m, o.underside_m, o.tread_m = 0.0, 0.0, 0.0
+    o.y_min_m, o.y_max_m = -half_width, half_width
+
+
+@kernel
+def _draw_obstacle(streams, o, kind, level, start, limits):  # type: ignore[no-untyped-def]
     """Fill an obstacle record; three numbers of the stream are used, whatever the kind.
 
     Args:
@@ -84,13 +92,11 @@ def _draw_obstacle(streams, o, kind, level, start, half_width, limits):  # type:
         kind: Index in :data:`KINDS`.
         level: Difficulty of this obstacle, 0 to 1.
         start: Where it begins.
-        half_width: Of the track.
         limits: A :data:`Limits`.
     """
     first, second, third = uniform(streams, 0), uniform(streams, 0), uniform(streams, 0)
-    o.kind, o.steps, o.start_m = kind, 0, start
-    o.height_m, o.underside_m, o.tread_m = 0.0, 0.0, 0.0
-    o.y_min_m, o.y_max_m = -half_width, half_width
+    half_width = limits.half_width_m
+    _begin(o, kind, start, half_width)
     length = 0.0
     if kind == HURDLE:
         length = _at(limits.hurdle_thickness_m, first)
@@ -138,7 +144,7 @@ def _lay_obstacles(streams, i, courses, terrain, difficulty, along, limits):  # 
         if along:
             share = min(1.0, (cursor - limits.run_up_m) / (last - limits.run_up_m))
         o = courses.obstacles[i, j]
-        _draw_obstacle(streams, o, kind, share * difficulty, cursor, limits.half_width_m, limits)
+        _draw_obstacle(streams, o, kind, share * difficulty, cursor, limits)
         boxes += count_boxes(kind, o.steps)
         if o.end_m > last or boxes > MAX_BOXES:
             break
@@ -156,7 +162,7 @@ def _lay_relief(streams, i, courses, difficulty, along, limits):  # type: ignore
     length = (limits.length_m - limits.run_out_m - limits.run_up_m) / _STRETCHES
     for j in range(_STRETCHES):
         o = courses.obstacles[i, j]
-        _draw_obstacle(streams, o, RELIEF, 0.0, limits.run_up_m + j * length, limits.half_width_m, limits)
+        _begin(o, RELIEF, limits.run_up_m + j * length, limits.half_width_m)
         o.end_m = limits.run_up_m + (j + 1) * length
         o.height_m = courses.bank.tops_m[field] * ((j + 1) / _STRETCHES if along else 1.0)
     courses.num_obstacles[i] = _STRETCHES

@@ -18,6 +18,7 @@ Pair = tuple[float, float]
 _RANGES = ("hurdle_thickness_m", "platform_length_m", "tread_m", "landing_m", "steps", "spacing_m")  # low to high
 _SCALED = ("hurdle_height_m", "gap_length_m", "platform_top_m", "clearance_m", "opening_m", "step_rise_m", "relief_m")
 _FALLING = ("clearance_m", "opening_m")  # the smaller, the harder
+START_CLEAR_M = 1.0  # free ground in front of the start: a body's length
 _MAY_BE_ZERO = ("avoidable_share",)
 
 
@@ -87,7 +88,9 @@ class CourseLimits:
                 f"opening_m {self.opening_m} does not fit a track of half_width_m {self.half_width_m}: "
                 "widen the track or narrow the opening"
             )
-        if self.length_m < self.run_up_m + self.run_out_m:
+        if self.run_up_m < START_CLEAR_M:
+            raise UsageError(f"run_up_m of course limits is at least {START_CLEAR_M} m, got {self.run_up_m}")
+        if self.length_m <= self.run_up_m + self.run_out_m:
             raise UsageError(f"length_m {self.length_m} is shorter than run_up_m and run_out_m together: lengthen it")
 
     def for_kernels(self) -> Any:

@@ -7,7 +7,7 @@ one that grows along the course.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ LEVELS = 8
 VARIANTS = 4
 CELL_M = 0.2  # a foot's length: finer grids cost contacts
 RAMP_M = 1.0  # over which a field rises from the ground at its first and falls at its last edge
+FLOOR_SHARE = 0.1  # of the relief below its lowest place, so that feet do not touch the plane as well
 BASE_M = 0.1  # how far a field's solid reaches below the ground
 _OCTAVES_M = ((1.6, 1.0), (0.6, 0.6), (CELL_M, 0.2))  # wavelength and weight of the noise
 _SEED = 20170707
@@ -58,16 +59,16 @@ def new_bank(limits: CourseLimits) -> Bank:
 
 
 def _noise(bits: np.random.PCG64, rows: int, columns: int) -> NDArray[np.float64]:
-    """Value noise of three wavelengths, from 0 to 1; raw bits, since these stay the same in every NumPy."""
+    """Value noise of three wavelengths, from FLOOR_SHARE to 1; raw bits, since these stay the same in every NumPy."""
     total = np.zeros((rows, columns))
     for wavelength_m, weight in _OCTAVES_M:
         step = wavelength_m / CELL_M
         knots = (2 + int(rows / step), 2 + int(columns / step))
-        values = (bits.random_raw(knots[0] * knots[1]) >> np.uint64(11)) * 2.0**-53
+        values: NDArray[np.float64] = (bits.random_raw(knots[0] * knots[1]) >> np.uint64(11)) * np.float64(2.0**-53)
         along_x = _stretched(values.reshape(knots), columns, step)
         total += weight * _stretched(along_x.T, rows, step).T
     total -= total.min()
-    return total / total.max()
+    return FLOOR_SHARE + (1.0 - FLOOR_SHARE) * total / total.max()
 
 
 def _stretched(values: NDArray[np.float64], count: int, step: float) -> NDArray[np.float64]:
@@ -76,6 +77,30 @@ def _stretched(values: NDArray[np.float64], count: int, step: float) -> NDArray[
     left = places.astype(np.int64)
     share = places - left
     return values[:, left] * (1 - share) + values[:, left + 1] * share
+
+
+def add_height_fields(spec: Any, bank: Bank, **geom: Any) -> None:
+    """Add a bank to a model, and one geom that shows a field of it.
+
+    The geom is compiled with the highest field, so that the bounding volumes that MuJoCo derives hold for all.
+
+    Args:
+        spec: A ``mujoco.MjSpec``.
+        bank: The bank; field k becomes the asset ``field_k``.
+        geom: Further attributes of the geom, such as its name.
+    """
+    import mujoco
+
+    rows, columns = bank.data.shape[1:]
+    for k, data in enumerate(bank.data):
+        size = [0.5 * (bank.x_max_m - bank.x_min_m), bank.half_width_m, bank.tops_m[k], BASE_M]
+        spec.add_hfield(name=f"field_{k}", nrow=rows, ncol=columns, size=size, userdata=data.ravel())
+    spec.worldbody.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_HFIELD,
+        hfieldname=f"field_{int(np.argmax(bank.tops_m))}",
+        pos=[0.5 * (bank.x_min_m + bank.x_max_m), 0.0, 0.0],
+        **geom,
+    )
 
 
 @kernel

@@ -20,8 +20,18 @@ SCAN_CLIP_M = 2.0
 class ScanSpec:
     """Where a body looks: points beside its scan origin that move with it, but do not turn.
 
-    As in Heess et al. (2017, section 4) the density falls with distance. Near points on the centre line are 0.15 m
-    apart, the thickness of the thinnest hurdle: within 1.5 m none can hide between them.
+    As in Heess et al. (2017, section 4) the density falls with distance. The two that bodies use, in metres:
+
+    | line, to the left | points ahead | in |
+    |---|---|---|
+    | 0 | -0.45 to 1.5, each 0.15 | planar, spatial |
+    | 0 | 1.75, 2.05, 2.4, 2.8, 3.3, 3.9, 4.6, 5.5, 6.6, 8 | planar, spatial |
+    | 0.4, -0.4, 0.8, -0.8 | -0.3 to 1.5, each 0.3; 1.9, 2.6, 3.6 | spatial |
+    | 1.4, -1.4 | 0.3, 0.7, 1.1, 1.5, 2.2 | spatial |
+
+    On the centre line no hurdle can hide between the near points, for the thinnest is as thick as they are apart;
+    beside it no slalom wall can, which is 0.4 m thick. A platform is seen from above: it is 0.1 m thick, so that its
+    upper side also tells how much room is under it.
 
     Attributes:
         offsets_m: Pairs ``(ahead, to the left)``.
@@ -106,7 +116,10 @@ def scan_rows(rows, courses, x, y, z_ref, offsets, out, first):  # type: ignore[
             ``-SCAN_CLIP_M .. SCAN_CLIP_M``.
         first: The first of these columns.
     """
-    reach_min, reach_max = offsets[:, 0].min(), offsets[:, 0].max()
+    reach_min, reach_max = offsets[0, 0], offsets[0, 0]
+    for p in range(1, len(offsets)):
+        reach_min = min(reach_min, offsets[p, 0])
+        reach_max = max(reach_max, offsets[p, 0])
     near = np.empty(MAX_BOXES, np.int64)
     boxes = courses.boxes
     for i in range(len(rows)):
