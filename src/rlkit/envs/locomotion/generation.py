@@ -46,7 +46,7 @@ def _scrambled(bits: np.uint64) -> np.uint64:
 @kernel
 def course_stream(streams: Streams, i: int, key: np.uint64, episode: int) -> None:
     """Set stream ``i`` to the one from which the course of this key and episode is drawn."""
-    state = _scrambled(key) ^ (np.uint64(episode) * _GOLDEN)
+    state = _scrambled(_scrambled(key + _GOLDEN) + np.uint64(episode))
     for word in range(4):
         state += _GOLDEN
         streams[i, word] = _scrambled(state)
@@ -102,7 +102,7 @@ def _draw_obstacle(streams, o, kind, level, start, limits):  # type: ignore[no-u
         length = _at(limits.hurdle_thickness_m, first)
         o.height_m = _at(limits.hurdle_height_m, level)
         if second < limits.avoidable_share:
-            edge = (third - 0.5) * half_width
+            edge = 0.5 * (third - 0.5) * half_width
             if second < 0.5 * limits.avoidable_share:
                 o.y_min_m = edge
             else:

@@ -20,6 +20,7 @@ KEYS = {
     "stairs": ("height_m", "steps", "tread_m", "y_min_m", "y_max_m"),
     "rough": ("height_m",),
 }
+_LARGEST = 1e9  # neither infinite nor a whole number that no float holds
 _TOLERANCE_M = 1e-9  # what a size may exceed a limit by
 
 
@@ -162,7 +163,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint == int | None and value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
         raise UsageError(f"{where} is a finite number, got {value!r}")
     if hint is float:
         return float(value)
