@@ -29,7 +29,7 @@ def test_a_hurdle_and_a_platform_are_one_box_each() -> None:
         Obstacle(kind="platform", start_m=6.0, end_m=7.0, height_m=1.3, underside_m=1.2, y_max_m=0.5),
     )
     expected = [[3.0, 3.2, -1.0, 1.0, 0.0, 0.3], [6.0, 7.0, -1.0, 0.5, 1.2, 1.3]]
-    np.testing.assert_array_equal(boxes_of(Course(obstacles=obstacles)), expected)
+    np.testing.assert_array_equal(boxes_of(Course(obstacles=obstacles, half_width_m=1.0)), expected)
 
 
 def test_gaps_end_one_floor_and_begin_the_next_over_a_deeper_plane() -> None:
@@ -51,9 +51,12 @@ def test_stairs_go_up_and_down_by_treads() -> None:
 
 
 def test_a_wall_leaves_its_opening_free_and_needs_no_box_where_that_reaches_the_edge() -> None:
-    course = Course(obstacles=(Obstacle(kind="wall", start_m=3.0, end_m=3.4, height_m=1.0, y_min_m=-0.2, y_max_m=0.7),))
+    course = Course(
+        obstacles=(Obstacle(kind="wall", start_m=3.0, end_m=3.4, height_m=1.0, y_min_m=-0.2, y_max_m=0.7),),
+        half_width_m=1.0,
+    )
     np.testing.assert_array_equal(boxes_of(course)[:, 2:4], [[-1.0, -0.2], [0.7, 1.0]])
-    at_the_edge = fixed_course("slalom", [0.8, 0.8])
+    at_the_edge = fixed_course("slalom", [0.8, 0.8], half_width_m=1.0)
     np.testing.assert_allclose(boxes_of(at_the_edge)[:, 2:4], [[-1.0, 0.2], [-0.2, 1.0]])
 
 

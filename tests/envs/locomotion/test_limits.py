@@ -31,6 +31,10 @@ def test_impossible_limits_are_refused(wrong: dict[str, Any], said: str) -> None
         CourseLimits(**{"half_width_m": 2.0, **wrong})
 
 
+def test_limits_need_not_be_given() -> None:
+    assert CourseLimits().half_width_m * 2 >= CourseLimits().opening_m[0]
+
+
 def test_limits_from_json_equal_those_from_python() -> None:
     given = CourseLimits(half_width_m=2, gap_length_m=[0.1, 1], steps=[3, 5])  # type: ignore[arg-type]
     assert given == CourseLimits(half_width_m=2.0, gap_length_m=(0.1, 1.0), steps=(3, 5))

@@ -35,7 +35,7 @@ class Course:
 
     obstacles: tuple[Obstacle, ...] = ()
     length_m: float = 50.0
-    half_width_m: float = 1.0
+    half_width_m: float = 2.0
     terrain: str = "mixed"
     difficulty: float = 0.0
     field: int | None = None

@@ -24,7 +24,7 @@ def fixed_course(
     *,
     spacing_m: float = 3.0,
     run_up_m: float = 3.0,
-    half_width_m: float = 1.0,
+    half_width_m: float = 2.0,
 ) -> Course:
     """A course of one kind of obstacle, the sizes given one by one.
 

@@ -69,7 +69,7 @@ class CourseLimits:
     run_up_m: float = 3.0
     run_out_m: float = 3.0
     length_m: float = 50.0
-    half_width_m: float = 1.0
+    half_width_m: float = 2.0
     wall_height_m: float = 1.2
     avoidable_share: float = 0.0
     planar: bool = False
@@ -128,7 +128,7 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
 
 
 # Gymnasium's Walker2d: 1.5 m tall, legs of 0.95 m, a foot of 0.3 m.
-WALKER_LIMITS = CourseLimits(planar=True)
+WALKER_LIMITS = CourseLimits(half_width_m=1.0, planar=True)
 
 # Gymnasium's Ant: it runs with its torso at 0.5 m (top 0.75 m) and legs that span 1.5 m.
 ANT_LIMITS = CourseLimits(
@@ -152,5 +152,4 @@ HUMANOID_LIMITS = CourseLimits(
     opening_m=(3.0, 0.8),
     step_rise_m=(0.03, 0.18),
     relief_m=(0.02, 0.15),
-    half_width_m=2.0,
 )
