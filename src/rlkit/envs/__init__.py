@@ -37,6 +37,10 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
         vector_entry_point="rlkit.envs.cooling.vector:CoolingVectorEnv",
         evaluation="rlkit.envs.cooling.evaluation",
     ),
+    "rlkit/ObstacleCourse-v0": EnvironmentSpec(
+        entry_point="rlkit.envs.locomotion.env:ObstacleCourseEnv",
+        vector_entry_point="rlkit.envs.locomotion.vector:ObstacleCourseVectorEnv",
+    ),
 }
 
 

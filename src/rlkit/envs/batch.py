@@ -107,7 +107,10 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
 
     @abstractmethod
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
-        """Step these rows: write ``_observations``, ``_rewards`` and ``_terminations``."""
+        """Step these rows: write ``_observations``, ``_rewards`` and ``_terminations``.
+
+        ``_truncations``, all False before, are written where the task ends an episode that did not end badly.
+        """
 
     @abstractmethod
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
@@ -229,13 +232,13 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         return {**self._step_info(), **_masked(self._verdicts(self._ended), self._ended)}
 
     def _advance(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
+        self._truncations[:] = False
         self._step_rows(rows, actions)
         self._elapsed += rows
-        self._ended[:] = self._terminations
         if self.max_episode_steps is not None:
-            np.greater_equal(self._elapsed, self.max_episode_steps, out=self._truncations)
+            self._truncations |= self._elapsed >= self.max_episode_steps
             self._truncations &= ~self._terminations
-            self._ended |= self._truncations
+        np.logical_or(self._terminations, self._truncations, out=self._ended)
 
     def _checked(self, actions: Any) -> NDArray[Any]:
         """Actions as an array that the kernel may trust."""

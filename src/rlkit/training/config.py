@@ -101,6 +101,26 @@ class CoolingConfig(EnvConfig):
 
 
 @dataclass(kw_only=True)
+class LocomotionConfig(EnvConfig):
+    """The obstacle course; :class:`rlkit.envs.locomotion.env.ObstacleCourseEnv` explains the arguments.
+
+    Agents learn on courses that grow harder along the way, and are judged on the same; ``eval_kwargs`` changes that.
+    """
+
+    name: str = "locomotion"
+    id: str = "rlkit/ObstacleCourse-v0"
+    body: Any = "walker"
+    terrain: str = "hurdles"
+    difficulty: float = 1.0
+    curriculum: str = "along"
+    course_seed: int | None = None
+    episode_s: float = 20.0
+    limits: Any = None
+    reward: Any = None
+    threads: int | None = None
+
+
+@dataclass(kw_only=True)
 class GymConfig(EnvConfig):
     """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
 
@@ -126,7 +146,12 @@ class RewardConfig:
     scale: float = 1.0
 
 
-ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "cooling": CoolingConfig, "gym": GymConfig}
+ENVS: dict[str, type[EnvConfig]] = {
+    "negotiation": NegotiationConfig,
+    "cooling": CoolingConfig,
+    "locomotion": LocomotionConfig,
+    "gym": GymConfig,
+}
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
 GROUPS: dict[str, Mapping[str, Any]] = {
     "env": ENVS,

@@ -1,0 +1,136 @@
+"""Kernels of the episode: how it begins, what a step does, what was cleared."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rlkit.envs.jit import kernel
+from rlkit.envs.locomotion.courses import GAP, HURDLE
+from rlkit.envs.locomotion.metrics import DIVERGED, NONE
+from rlkit.envs.locomotion.model import FIRST_FOOT, ROOT_SITE
+from rlkit.envs.locomotion.rewards import fall_cause, step_reward
+from rlkit.envs.streams import uniform
+
+
+@kernel
+def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # type: ignore[no-untyped-def]
+    """Begin episodes of bodies that were just reset: noise on positions and velocities, nothing cleared.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        readout: ``simulation.Readout``; positions and velocities are changed in place.
+        anatomy: ``model.Anatomy``.
+        noise: Half the range of the uniform noise.
+        streams: The rows' random streams.
+        progress: Records of ``metrics.PROGRESS``.
+        counts: Obstacles cleared by kind, shape ``(n, kinds)``.
+    """
+    for i in range(len(rows)):
+        if not rows[i]:
+            continue
+        position, velocity = readout.qpos[i], readout.qvel[i]
+        for j in range(len(position)):
+            position[j] += noise * (2.0 * uniform(streams, i) - 1.0)
+        for j in range(len(velocity)):
+            velocity[j] += noise * (2.0 * uniform(streams, i) - 1.0)
+        if not anatomy.planar:
+            turn = position[anatomy.root_qpos[3] : anatomy.root_qpos[3] + 4]
+            turn /= math.sqrt((turn * turn).sum())
+        p = progress[i]
+        p.x_m = p.farthest_m = p.tallest_hurdle_m = p.widest_gap_m = 0.0
+        p.steps = p.passed = p.cleared = p.cause = p.finished = 0
+        counts[i] = 0
+
+
+@kernel
+def locate_rows(rows, readout, anatomy, progress):  # type: ignore[no-untyped-def]
+    """Note where bodies begin, once MuJoCo knows."""
+    for i in range(len(rows)):
+        if rows[i]:
+            progress[i].x_m = progress[i].farthest_m = readout.site_xpos[i, anatomy.sites[ROOT_SITE], 0]
+
+
+@kernel
+def control_rows(rows, actions, middle, half, control):  # type: ignore[no-untyped-def]
+    """Actions from -1 to 1 as controls."""
+    for i in range(len(rows)):
+        if rows[i]:
+            for j in range(len(middle)):
+                control[i, j] = middle[j] + half[j] * np.float64(actions[i, j])
+
+
+@kernel
+def _broken(readout, i):  # type: ignore[no-untyped-def]
+    """Whether simulation ``i`` is of no use any more: an error, a warning, or numbers that are none."""
+    if readout.failed[i] or readout.warnings[i, :, 1].any():
+        return True
+    return not (np.isfinite(readout.qpos[i]).all() and np.isfinite(readout.qvel[i]).all())
+
+
+@kernel
+def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # type: ignore[no-untyped-def]
+    """Obstacles that all feet of body ``i`` are past, and those that it has survived."""
+    rear = math.inf
+    for f in range(len(anatomy.reach_m)):
+        rear = min(rear, readout.site_xpos[i, anatomy.sites[FIRST_FOOT + f], 0] - anatomy.reach_m[f])
+    while p.passed < courses.num_obstacles[i] and rear > courses.obstacles[i, p.passed].end_m:
+        passed_at[i, p.passed] = p.steps
+        p.passed += 1
+    while p.cleared < p.passed and (p.finished > 0 or p.steps - passed_at[i, p.cleared] >= hold_steps):
+        o = courses.obstacles[i, p.cleared]
+        counts[i, o.kind] += 1
+        if o.kind == HURDLE:
+            p.tallest_hurdle_m = max(p.tallest_hurdle_m, o.height_m)
+        elif o.kind == GAP:
+            p.widest_gap_m = max(p.widest_gap_m, o.end_m - o.start_m)
+        p.cleared += 1
+
+
+@kernel
+def advance_rows(  # type: ignore[no-untyped-def]
+    rows, actions, readout, anatomy, courses, rules, progress, passed_at, counts, rewards, terminations, truncations
+):
+    """What a step of the simulations has brought.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        actions: Shape ``(n, actuators)``.
+        readout: ``simulation.Readout``.
+        anatomy: ``model.Anatomy``.
+        courses: ``courses.Courses``.
+        rules: ``rewards.Rules``.
+        progress: Records of ``metrics.PROGRESS``, changed in place.
+        passed_at: Step in which each obstacle was passed, shape ``(n, obstacles)``, changed in place.
+        counts: Obstacles cleared by kind, shape ``(n, kinds)``, changed in place.
+        rewards: Shape ``(n,)``.
+        terminations: Shape ``(n,)``: the body is out.
+        truncations: Shape ``(n,)``: it is over the finish line.
+    """
+    for i in range(len(rows)):
+        if not rows[i]:
+            continue
+        p = progress[i]
+        p.steps += 1
+        if _broken(readout, i):
+            p.cause = DIVERGED
+            rewards[i], terminations[i], truncations[i] = 0.0, True, False
+            continue
+        root = readout.site_xpos[i, anatomy.sites[ROOT_SITE]]
+        speed = (root[0] - p.x_m) / rules.step_s
+        p.x_m = root[0]
+        p.farthest_m = max(p.farthest_m, root[0])
+        effort = 0.0
+        for j in range(actions.shape[1]):
+            effort += np.float64(actions[i, j]) * np.float64(actions[i, j])
+        up = readout.site_xmat[i, anatomy.sites[ROOT_SITE], 8]
+        drift = readout.sensors[i, anatomy.linear + 1]
+        p.cause = fall_cause(rules, readout, anatomy, courses, i)
+        fell = p.cause != NONE
+        p.finished = 1 if not fell and root[0] >= courses.length_m[i] else 0
+        if not fell:
+            _track(readout, anatomy, courses, i, rules.hold_steps, p, passed_at, counts)
+        alive = rules.alive if fell else 0.0
+        rewards[i] = step_reward(rules, speed, up, effort, root[1], drift) - alive
+        terminations[i], truncations[i] = fell, p.finished > 0

@@ -1,0 +1,147 @@
+"""What a body senses of itself; what it sees of the terrain comes after it, from ``scan.py``."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlkit.envs.jit import kernel
+from rlkit.envs.locomotion.bodies import BodySpec
+from rlkit.envs.locomotion.courses import Courses
+from rlkit.envs.locomotion.model import ROOT_SITE, SCAN_SITE, Model
+from rlkit.envs.locomotion.scan import SCAN_CLIP_M, terrain_height
+
+GRAVITY = 9.81  # what the accelerometer is divided by
+
+_JOINT_CLIP = 10.0
+_SPEED_CLIP = 20.0
+_FORCE_CLIP = 4.0
+
+
+class Layout(NamedTuple):
+    """The observation, number by number."""
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    first_point: int  # where the scan begins
+
+
+class Origin(NamedTuple):
+    """From where the terrain is scanned; shape ``(n,)`` each."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    z: NDArray[np.float64]  # of the ground, if the body stood upright on it
+
+
+def new_origin(n: int) -> Origin:
+    """Arrays for ``n`` bodies."""
+    return Origin(np.zeros(n), np.zeros(n), np.zeros(n))
+
+
+def layout_of(body: BodySpec, model: Model) -> Layout:
+    """Names, units and bounds in the order in which :func:`sense_rows` writes."""
+    pi = math.pi
+    columns: list[tuple[str, str, float, float]] = [("height", "m", -10.0, 10.0)]
+    if body.planar:
+        columns += [("pitch", "rad", -pi, pi)]
+    else:
+        columns += [("across_track", "half widths", -2.0, 2.0), ("heading_cos", "1", -1.0, 1.0)]
+        columns += [("heading_sin", "1", -1.0, 1.0)]
+        columns += [(f"down_{axis}", "1", -1.0, 1.0) for axis in "xyz"]
+    angles, speeds = model.anatomy.joints, model.anatomy.dofs
+    columns += [(name, "rad", -_JOINT_CLIP, _JOINT_CLIP) for name in _per_joint(model.joint_names, len(angles))]
+    if body.planar:
+        columns += [("speed_x", "m/s", -_SPEED_CLIP, _SPEED_CLIP), ("speed_z", "m/s", -_SPEED_CLIP, _SPEED_CLIP)]
+        columns += [("pitch_rate", "rad/s", -_SPEED_CLIP, _SPEED_CLIP)]
+    else:
+        for name, unit in (("velocimeter", "m/s"), ("gyro", "rad/s"), ("accelerometer", "g")):
+            columns += [(f"{name}_{axis}", unit, -_SPEED_CLIP, _SPEED_CLIP) for axis in "xyz"]
+    moving = _per_joint(model.joint_names, len(speeds))
+    columns += [(f"{name}_rate", "rad/s", -_SPEED_CLIP, _SPEED_CLIP) for name in moving]
+    columns += [(f"touch_{name}", "body weights", 0.0, _FORCE_CLIP) for name in body.feet]
+    for name in body.torque_bodies:
+        columns += [(f"torque_{name}_{axis}", "body weights x m", -_FORCE_CLIP, _FORCE_CLIP) for axis in "xyz"]
+    first = len(columns)
+    for ahead, left in body.points.offsets_m:
+        columns.append((f"terrain_{ahead:+g}_{left:+g}", "m", -SCAN_CLIP_M, SCAN_CLIP_M))
+    names, units, low, high = zip(*columns, strict=True)
+    return Layout(names, units, np.array(low, np.float32), np.array(high, np.float32), first)
+
+
+def _per_joint(names: tuple[str, ...], numbers: int) -> tuple[str, ...]:
+    """A name for each number: the joints' own, unless some have several numbers."""
+    return names if len(names) == numbers else tuple(f"joint_number_{k}" for k in range(numbers))
+
+
+@kernel
+def ground_under(courses: Courses, i: int, x: float, y: float, z: float) -> float:
+    """Height of what body ``i`` stands on or, over a gap, of its edge: a body does not rise where the floor ends."""
+    height = terrain_height(courses, i, x, y, z)
+    return 0.0 if courses.ground_z[i] < 0.0 and height == courses.ground_z[i] else height
+
+
+@kernel
+def sense_rows(rows, readout, anatomy, courses, low, high, origin, out):  # type: ignore[no-untyped-def]
+    """Write proprioception, and from where the terrain is to be scanned.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        readout: ``simulation.Readout``.
+        anatomy: ``model.Anatomy``.
+        courses: ``courses.Courses``.
+        low: Bounds of the observation; what is beyond is clipped.
+        high: Likewise.
+        origin: :class:`Origin`, changed in place.
+        out: Observations, shape ``(n, numbers)`` float32, of which the first are written.
+    """
+    sensors, site = readout.sensors, anatomy.sites
+    values = np.empty(len(low))
+    for i in range(len(rows)):
+        if not rows[i]:
+            continue
+        place = readout.site_xpos[i, site[ROOT_SITE]]
+        turn = readout.site_xmat[i, site[ROOT_SITE]]  # row by row: the body's axes are its columns
+        eye = readout.site_xpos[i, site[SCAN_SITE]]
+        origin.x[i], origin.y[i], origin.z[i] = eye[0], eye[1], place[2] - anatomy.stand_m
+        values[0] = place[2] - ground_under(courses, i, place[0], place[1], place[2])
+        k = 1
+        if anatomy.planar:
+            values[k] = math.atan2(turn[2], turn[8])
+            k += 1
+        else:
+            heading = math.atan2(turn[3], turn[0])
+            values[k] = place[1] / courses.half_width_m[i]
+            values[k + 1], values[k + 2] = math.cos(heading), math.sin(heading)
+            values[k + 3], values[k + 4], values[k + 5] = -turn[6], -turn[7], -turn[8]
+            k += 6
+        for j in anatomy.joints:
+            values[k] = readout.qpos[i, j]
+            k += 1
+        if anatomy.planar:
+            values[k], values[k + 1] = sensors[i, anatomy.linear], sensors[i, anatomy.linear + 2]
+            values[k + 2] = sensors[i, anatomy.gyro + 1]
+            k += 3
+        else:
+            for axis in range(3):
+                values[k + axis] = sensors[i, anatomy.velocimeter + axis]
+                values[k + 3 + axis] = sensors[i, anatomy.gyro + axis]
+                values[k + 6 + axis] = sensors[i, anatomy.accelerometer + axis] / GRAVITY
+            k += 9
+        for j in anatomy.dofs:
+            values[k] = readout.qvel[i, j]
+            k += 1
+        for j in anatomy.touch:
+            values[k] = sensors[i, j] / anatomy.weight_n
+            k += 1
+        for j in anatomy.torque:
+            for axis in range(3):
+                values[k + axis] = sensors[i, j + axis] / anatomy.weight_n
+            k += 3
+        for c in range(k):
+            out[i, c] = min(max(values[c], low[c]), high[c])

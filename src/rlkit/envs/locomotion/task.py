@@ -1,0 +1,108 @@
+"""What an obstacle course is made of: its arguments, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rlkit.envs.locomotion.bodies import Body, BodySpec, RewardWeights, from_fields, parse_body
+from rlkit.envs.locomotion.courses import MIXTURE, ROUGH, parse_terrain
+from rlkit.envs.locomotion.curriculum import CURRICULA
+from rlkit.envs.locomotion.limits import CourseLimits
+from rlkit.envs.locomotion.simulation import parse_threads
+from rlkit.errors import UsageError, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """The arguments of the environment; :class:`~rlkit.envs.locomotion.env.ObstacleCourseEnv` explains them."""
+
+    body: Body = "walker"
+    terrain: str = "hurdles"
+    difficulty: float = 1.0
+    curriculum: str = "along"
+    course_seed: int | None = None
+    episode_s: float = 20.0
+    limits: Mapping[str, Any] | None = None
+    reward: Mapping[str, Any] | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.difficulty) or not 0.0 <= self.difficulty <= 1.0:
+            raise UsageError(f"difficulty is a number from 0 to 1, got {self.difficulty!r}")
+        if self.curriculum not in CURRICULA:
+            raise UsageError(f"unknown curriculum {self.curriculum!r}: {nearest(str(self.curriculum), CURRICULA)}")
+        seed = self.course_seed
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+            raise UsageError(f"course_seed is None or a whole number >= 0, got {seed!r}")
+        if not _is_number(self.episode_s) or not 0.1 <= self.episode_s <= 3600.0:
+            raise UsageError(f"episode_s is a number of seconds from 0.1 to 3600, got {self.episode_s!r}")
+        for name in ("limits", "reward"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Mapping):
+                raise UsageError(f"{name} is None or a mapping of what is to be changed, got {value!r}")
+
+    @classmethod
+    def parse(cls, arguments: Mapping[str, Any]) -> Task:
+        """From keyword arguments.
+
+        Raises:
+            UsageError: If one is unknown (the nearest is named) or wrong.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in arguments:
+            if key not in known:
+                raise UsageError(f"there is no argument {key!r}: {nearest(key, known)}")
+        return cls(**arguments)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A task with all that follows from it.
+
+    Attributes:
+        task: Its arguments.
+        body: The body, with the limits and weights of the task.
+        terrain: Number in ``courses.TERRAINS``.
+        may_be_rough: Whether the model needs height fields.
+        threads: That step the simulations.
+        episode_steps: Steps of an episode at most.
+    """
+
+    task: Task
+    body: BodySpec
+    terrain: int
+    may_be_rough: bool
+    threads: int
+    episode_steps: int
+
+
+def set_up(task: Task) -> Setup:
+    """Work out what a task implies.
+
+    Raises:
+        UsageError: If its parts do not go together.
+    """
+    body = parse_body(task.body)
+    changes: dict[str, Any] = {}
+    if task.limits:
+        changes["limits"] = from_fields(CourseLimits, task.limits, "limits", base=body.limits)
+    if task.reward:
+        changes["reward"] = from_fields(RewardWeights, task.reward, "reward", base=body.reward)
+    body = dataclasses.replace(body, **changes)
+    terrain = parse_terrain(task.terrain, body.limits)
+    return Setup(
+        task,
+        body,
+        terrain,
+        terrain in (ROUGH, MIXTURE),
+        parse_threads(task.threads),
+        max(1, round(task.episode_s / body.step_s)),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
