@@ -74,7 +74,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "nested key": (["agent.gama=1"], r"unknown key 'agent.gama': did you mean 'agent.gamma'\?.*agent.net_arch"),
     "key of another agent": (["agent.buffer_size=9"], r"unknown key 'agent.buffer_size'.*agent.batch_size"),
     "group of a key": (["agnet.gamma=1"], "unknown key 'agnet.gamma'.*'agent.gamma'"),
-    "agent": (["agent=pp0"], r"unknown agent 'pp0': did you mean 'ppo'\? \(there are: a2c, crossq, ddpg, dqn"),
+    "agent": (["agent=pp0"], r"unknown agent 'pp0': did you mean 'ppo'\? \(there are: a2c, crossq, ddpg, dppo, dqn"),
     "env": (
         ["env=negotation"],
         r"unknown env 'negotation': did you mean 'negotiation'\? \(there are: cooling, gym, negotiation",
