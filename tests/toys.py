@@ -107,7 +107,24 @@ class Naming(Toy):
         return self._last
 
 
-TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming)
+class Reaching(Toy):
+    """Two groups of observations: a hand's place and, twice as wide, a target's; being near it at once pays."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (6,), np.float32)
+    action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)
+    observation_groups = {"proprioception": (0, 2), "terrain": (2, 6)}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        distance = float(np.square(self._seen[:2] + action - self._seen[2:4]).sum())
+        self._step += 1
+        return self._observe(), -distance, False, self._step == EPISODE, {}
+
+    def _observe(self) -> Any:
+        self._seen = self.np_random.uniform(-0.5, 0.5, 6).astype(np.float32)
+        return self._seen
+
+
+TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming, Reaching)
 for _toy in TOYS:
     gymnasium.register(f"{_toy.__name__}-v0", entry_point=_toy)
 gymnasium.register("NoLibrary-v0", entry_point="some_simulator.envs:Env")

@@ -74,7 +74,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "nested key": (["agent.gama=1"], r"unknown key 'agent.gama': did you mean 'agent.gamma'\?.*agent.net_arch"),
     "key of another agent": (["agent.buffer_size=9"], r"unknown key 'agent.buffer_size'.*agent.batch_size"),
     "group of a key": (["agnet.gamma=1"], "unknown key 'agnet.gamma'.*'agent.gamma'"),
-    "agent": (["agent=pp0"], r"unknown agent 'pp0': did you mean 'ppo'\? \(there are: a2c, crossq, ddpg, dqn"),
+    "agent": (["agent=pp0"], r"unknown agent 'pp0': did you mean 'ppo'\? \(there are: a2c, crossq, ddpg, dppo, dqn"),
     "env": (
         ["env=negotation"],
         r"unknown env 'negotation': did you mean 'negotiation'\? \(there are: cooling, gym, negotiation",
@@ -108,12 +108,19 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         r"agent.batch_size=64 is more than a rollout has: agent.n_steps x n_envs = 16; lower the one or raise the",
     ),
     "warm-up": (["env=gym", "agent=dqn", "steps=500"], "agent.learning_starts=1000 leaves nothing of steps=500"),
+    "two rules for a rate": (
+        ["env=gym", "agent.desired_kl=0.01", "agent.learning_rate_schedule=linear"],
+        "agent.desired_kl adapts the learning rate, and agent.learning_rate_schedule=linear sets it: leave one",
+    ),
+    "bounds crossed": (["agent=dppo", "agent.kl_low=3"], "agent.kl_low must be below agent.kl_high, got 3.0 and 2.0"),
+    "clip of another agent": (["agent=dppo", "agent.clip_range=0.2"], "unknown key 'agent.clip_range'"),
     "target": (["env=gym", "agent=dqn", "agent.target_update_interval=0"], "target_update_interval must be at least 1"),
 }
 
 
 LIMITS = {
-    "ppo": "clip_range=0 ent_coef=-1 vf_coef=nan target_kl=0 n_epochs=0 gae_lambda=2 max_grad_norm=0",
+    "ppo": "clip_range=0 ent_coef=-1 vf_coef=nan target_kl=0 n_epochs=0 gae_lambda=2 max_grad_norm=0 desired_kl=0",
+    "dppo": "target_kl=0 kl_coef=0 kl_factor=1 kl_low=-0.1 kl_hinge=-1",
     "trpo": "n_critic_updates=0 target_kl=-1 n_steps=0",
     "dqn": "gradient_steps=0 gradient_steps=-2 train_freq=0 buffer_size=0 learning_starts=-1 gamma=nan",
     "td3": "action_noise=-0.1 tau=1.5 learning_rate=inf",

@@ -279,18 +279,10 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("agent", list(AGENTS))
-def test_every_agent_goes_on_bit_for_bit(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also just before figures are logged, of which some (td3's actor loss) wait for that since an earlier update."""
-    monkeypatch.chdir(tmp_path)
+def go_on_bit_for_bit(settings: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained at once, and stopped after 127 or 128 steps and gone on with: the same."""
+    monkeypatch.chdir(folder)
     monkeypatch.setattr("rlkit.training.run.draw_curves", lambda folder: None)
-    spec = AGENTS[agent]
-    env_id = "CartPole-v1" if "Discrete" in spec.actions else "Pendulum-v1"
-    off_policy = hasattr(spec.config, "buffer_size")
-    settings = [*SMALL["off" if off_policy else "on"], f"agent={agent}", f"env.id={env_id}", "agent.net_arch=[8]"]
-    settings += ["agent.batch_size=32"] if hasattr(spec.config, "batch_size") and not off_policy else []
-    settings += ["env=gym", "steps=320", "log_every=64", "eval_every=128", "eval_episodes=1", "checkpoint_every=0"]
-    settings += ["threads=1", *QUIET]
     assert cli.train_main([*settings, "run_dir=whole"]) == 0
     update, asked = ProgressBar.update, []
 
@@ -306,5 +298,34 @@ def test_every_agent_goes_on_bit_for_bit(agent: str, tmp_path: Path, monkeypatch
     np.random.seed(12345)
     th.manual_seed(12345)
     assert cli.train_main(["resume=run"]) == 0
-    assert_same(checkpoint.load(newest(tmp_path / "run")), checkpoint.load(newest(tmp_path / "whole")))
-    assert progress(tmp_path / "run") == progress(tmp_path / "whole")
+    assert_same(checkpoint.load(newest(folder / "run")), checkpoint.load(newest(folder / "whole")))
+    assert progress(folder / "run") == progress(folder / "whole")
+
+
+BRIEF = ["env=gym", "steps=320", "log_every=64", "eval_every=128", "eval_episodes=1", "checkpoint_every=0", "threads=1"]
+
+
+@pytest.mark.parametrize("agent", list(AGENTS))
+def test_every_agent_goes_on_bit_for_bit(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also just before figures are logged, of which some (td3's actor loss) wait for that since an earlier update."""
+    spec = AGENTS[agent]
+    env_id = "CartPole-v1" if "Discrete" in spec.actions else "Pendulum-v1"
+    off_policy = hasattr(spec.config, "buffer_size")
+    settings = [*SMALL["off" if off_policy else "on"], f"agent={agent}", f"env.id={env_id}", "agent.net_arch=[8]"]
+    settings += ["agent.batch_size=32"] if hasattr(spec.config, "batch_size") and not off_policy else []
+    go_on_bit_for_bit([*settings, *BRIEF, *QUIET], tmp_path, monkeypatch)
+
+
+EVERYTHING = ["agent.towers=true", "agent.normalize_observations=true", "agent.normalize_rewards=true"]
+
+
+@pytest.mark.parametrize("agent", [["agent=ppo", "agent.desired_kl=0.01"], ["agent=dppo"]], ids=["ppo", "dppo"])
+def test_towers_scales_and_divergences_go_on_bit_for_bit(
+    agent: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scales of observations and rewards, the adapted learning rate and the adapted weight are states too."""
+    settings = [*agent, *SMALL["on"], *EVERYTHING, "env.id=toys:Reaching-v0", "agent.net_arch=[8]"]
+    go_on_bit_for_bit([*settings, "agent.batch_size=32", *BRIEF, *QUIET], tmp_path, monkeypatch)
+    rows = progress(tmp_path / "whole")
+    adapted = "train/learning_rate" if agent == ["agent=ppo", "agent.desired_kl=0.01"] else "train/kl_coef"
+    assert len({row[adapted] for row in rows if row[adapted]}) > 1

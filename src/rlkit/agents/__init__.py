@@ -32,7 +32,10 @@ NOT_PASSED_ON = (
     "activation",
     "action_noise",
     "normalize_observations",
+    "normalize_rewards",
     "initial_std",
+    "towers",
+    "desired_kl",
 )
 
 
@@ -59,8 +62,9 @@ class AgentSpec:
 
 AGENTS: dict[str, AgentSpec] = {
     "ppo": AgentSpec(
-        "stable_baselines3:PPO", configs.PPOConfig, ANY_ACTIONS, 8, masked="rlkit.agents.ppo:LeanMaskablePPO"
+        "rlkit.agents.ppo:LeanPPO", configs.PPOConfig, ANY_ACTIONS, 8, masked="rlkit.agents.ppo:LeanMaskablePPO"
     ),
+    "dppo": AgentSpec("rlkit.agents.ppo:DPPO", configs.DPPOConfig, ("Box",), 8),
     "a2c": AgentSpec("stable_baselines3:A2C", configs.A2CConfig, ANY_ACTIONS, 8),
     "trpo": AgentSpec("sb3_contrib:TRPO", configs.TRPOConfig, ANY_ACTIONS, 8),
     "dqn": AgentSpec("stable_baselines3:DQN", configs.DQNConfig, ("Discrete",), 1),
@@ -164,6 +168,10 @@ def build_agent(
     use_masks = masked and spec.masked is not None
     algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
     settings = {key: value for key, value in asdict(config).items() if key not in NOT_PASSED_ON}
+    if isinstance(config, configs.PPOConfig) and config.desired_kl is not None:
+        if use_masks:
+            raise UsageError("agent.desired_kl is for continuous actions, this environment's are masked: leave it null")
+        settings["desired_kl"] = config.desired_kl
     if config.learning_rate_schedule == "linear":
         settings["learning_rate"] = LinearSchedule(config.learning_rate)
     elif config.learning_rate_schedule != "constant":
@@ -172,23 +180,26 @@ def build_agent(
         )
     if isinstance(config, configs.TD3Config):
         settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
+    network = _network(config, envs, use_masks)
     try:
         agent: BaseAlgorithm = algorithm(
             policy_class(config.name, envs.observation_space, masked=use_masks),
             envs,
-            policy_kwargs=_network(config, envs),
+            policy_kwargs=network,
             seed=seed,
             device=device,
             **settings,
         )
     except (AssertionError, ValueError, RuntimeError) as error:  # the algorithm's own checks of settings and spaces
         raise UsageError(f"agent={config.name} refuses its settings, or this environment: {error}") from error
+    if isinstance(config, configs.OnPolicyConfig) and config.normalize_rewards:
+        _normalize_rewards(envs, config.gamma)
     # Episodes in rollout/ep_rew_mean: SB3's 100, or one of each environment. DDPG's constructor has no such argument.
     agent._stats_window_size = max(100, envs.num_envs)
     return agent
 
 
-def _network(config: LearnerConfig, envs: VecEnv) -> dict[str, Any]:
+def _network(config: LearnerConfig, envs: VecEnv, use_masks: bool) -> dict[str, Any]:
     """Arguments of an agent's network."""
     from rlkit.agents.policy import policy_kwargs
 
@@ -201,8 +212,48 @@ def _network(config: LearnerConfig, envs: VecEnv) -> dict[str, Any]:
             f"agent.normalize_observations is for Box observations, this environment's are {envs.observation_space}: "
             "leave it false"
         )
-    spread = {"log_std_init": math.log(config.initial_std)} if isinstance(envs.action_space, Box) else {}
-    return {**policy_kwargs(config.net_arch, config.activation, config.normalize_observations), **spread}
+    towers = isinstance(config, configs.MinibatchConfig) and config.towers
+    return policy_kwargs(
+        config.net_arch,
+        config.activation,
+        normalize=config.normalize_observations,
+        groups=_observation_groups(envs, use_masks) if towers else None,
+        log_std=math.log(config.initial_std) if isinstance(envs.action_space, Box) else None,
+    )
+
+
+def _observation_groups(envs: VecEnv, use_masks: bool) -> dict[str, tuple[int, int]]:
+    """Which observations get a tower of their own.
+
+    Raises:
+        UsageError: If the environment does not say, or the algorithm cannot have towers.
+    """
+    from rlkit.agents.ppo.towers import check_groups
+
+    space, groups = envs.observation_space, getattr(envs, "observation_groups", None)
+    if use_masks:
+        raise UsageError("agent.towers is for actions without masks, this environment's have them: leave it false")
+    if groups is None or not (isinstance(space, Box) and len(space.shape) == 1):
+        raise UsageError(
+            "agent.towers needs an environment that tells which of its observations belong together, by an attribute "
+            "observation_groups such as {'proprioception': (0, 17), 'terrain': (17, 33)}, and observes a flat Box; "
+            "this one does not: leave it false"
+        )
+    return check_groups(groups, space.shape[0])
+
+
+def _normalize_rewards(envs: VecEnv, gamma: float) -> None:
+    """Have the adapter scale rewards.
+
+    Raises:
+        UsageError: If the environments are not behind it.
+    """
+    from rlkit.agents.normalization import RewardNormalizer
+    from rlkit.agents.vecenv import VecEnvAdapter
+
+    if not isinstance(envs, VecEnvAdapter):
+        raise UsageError("agent.normalize_rewards needs environments behind rlkit.agents.vecenv.VecEnvAdapter")
+    envs.reward_normalizer = RewardNormalizer(envs.num_envs, gamma)
 
 
 class LinearSchedule:

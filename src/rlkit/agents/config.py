@@ -47,27 +47,72 @@ class OnPolicyConfig(AgentConfig):
         n_steps: Steps of each environment between two updates.
         gae_lambda: Of generalised advantage estimation (Schulman et al. 2016), in [0, 1].
         normalize_observations: By the mean and spread of all that was seen, which are saved with the policy (Box only).
+        normalize_rewards: By the running spread of the discounted return; reported returns are not.
         initial_std: Spread of the first policy's actions about their mean, in the actions' unit (Box actions only).
     """
 
     n_steps: int = 128
     gae_lambda: float = 0.95
     normalize_observations: bool = False
+    normalize_rewards: bool = False
     initial_std: float = 1.0
 
 
 @dataclass(kw_only=True)
-class PPOConfig(OnPolicyConfig):
-    """Proximal policy optimisation (Schulman et al. 2017); with action masks, masked PPO."""
+class MinibatchConfig(OnPolicyConfig):
+    """Agents that go over what they have just done several times, in minibatches.
 
-    name: str = "ppo"
+    Attributes:
+        batch_size: Steps of a minibatch.
+        n_epochs: Times that a rollout is gone over.
+        towers: Hidden layers of their own for each group of the environment's ``observation_groups``.
+    """
+
     batch_size: int = 256
     n_epochs: int = 10
-    clip_range: float = 0.2
     ent_coef: float = 0.0
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
+    towers: bool = False
+
+
+@dataclass(kw_only=True)
+class PPOConfig(MinibatchConfig):
+    """Proximal policy optimisation (Schulman et al. 2017); with action masks, masked PPO.
+
+    Attributes:
+        clip_range: By how much a probability ratio may differ from 1.
+        target_kl: An update ends at 1.5 times this KL divergence; null: never early.
+        desired_kl: The learning rate is raised and lowered to keep the KL divergence near it (continuous actions only);
+            null: it is not.
+    """
+
+    name: str = "ppo"
+    clip_range: float = 0.2
     target_kl: float | None = None
+    desired_kl: float | None = None
+
+
+@dataclass(kw_only=True)
+class DPPOConfig(MinibatchConfig):
+    """PPO with an adaptive penalty on the KL divergence in place of the clip (Heess et al. 2017).
+
+    Attributes:
+        target_kl: KL divergence of an update that is aimed at.
+        kl_coef: Weight of the KL divergence at the start.
+        kl_factor: By which the weight is multiplied or divided after an update.
+        kl_low: Share of the target below which the weight falls.
+        kl_high: Multiple of the target above which the weight rises.
+        kl_hinge: Weight of the squared excess over twice the target.
+    """
+
+    name: str = "dppo"
+    target_kl: float = 0.01
+    kl_coef: float = 1.0
+    kl_factor: float = 1.5
+    kl_low: float = 0.5
+    kl_high: float = 2.0
+    kl_hinge: float = 50.0
 
 
 @dataclass(kw_only=True)

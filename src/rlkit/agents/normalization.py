@@ -1,4 +1,4 @@
-"""Observations normalised inside the network, so that what was learned of their scale is saved with its weights."""
+"""Observations normalised inside the network, with whose weights their scale is saved, and rewards beside it."""
 
 from __future__ import annotations
 
@@ -63,3 +63,57 @@ class Normalizer(FlattenExtractor):
             self.mean.copy_(th.from_numpy(mean))
             self.variance.copy_(th.from_numpy(squares / count))
             self._gathered = []
+
+
+class RewardNormalizer:
+    """Divides rewards by the running standard deviation of the discounted return, as SB3's ``VecNormalize`` does.
+
+    The mean is not subtracted: that would change which policy is best where episodes can end.
+
+    Args:
+        num_envs: Each has a discounted return of its own, which begins anew with its episodes.
+        gamma: The agent's discount.
+    """
+
+    def __init__(self, num_envs: int, gamma: float) -> None:
+        self._gamma = gamma
+        self._returns = np.zeros(num_envs)
+        self._count, self._mean, self._variance = 1e-4, 0.0, 1.0  # a trace of a standard normal, as VecNormalize has it
+
+    @property
+    def scale(self) -> float:
+        """What rewards are multiplied by at present."""
+        return float(1.0 / np.sqrt(self._variance + EPSILON))
+
+    def __call__(self, rewards: NDArray[Any], dones: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Take note of a step of all environments, and scale its rewards.
+
+        Args:
+            rewards: Shape ``(n,)``.
+            dones: Whether the step ended an episode, shape ``(n,)``.
+
+        Returns:
+            Scaled rewards, within `LIMIT` of zero.
+        """
+        self._returns = self._returns * self._gamma + rewards
+        rows = len(self._returns)
+        total, delta = self._count + rows, self._returns.mean() - self._mean
+        squares = self._variance * self._count + self._returns.var() * rows
+        self._variance = float((squares + delta * delta * self._count * rows / total) / total)
+        self._mean, self._count = float(self._mean + delta * rows / total), total
+        self._returns[dones] = 0.0
+        return np.clip(rewards * self.scale, -LIMIT, LIMIT)
+
+    def reset(self) -> None:
+        """New episodes begin everywhere; what is known of returns stays."""
+        self._returns[:] = 0.0
+
+    def get_state(self) -> dict[str, Any]:
+        """All that decides how rewards are scaled from here on."""
+        moments = {"count": self._count, "mean": self._mean, "variance": self._variance}
+        return {"returns": self._returns.copy(), **moments}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to what :meth:`get_state` gave."""
+        self._returns[:] = state["returns"]
+        self._count, self._mean, self._variance = state["count"], state["mean"], state["variance"]

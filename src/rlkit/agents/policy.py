@@ -46,13 +46,22 @@ def policy_class(agent: str, observation_space: spaces.Space[Any], *, masked: bo
     return algorithm.policy_aliases[alias]
 
 
-def policy_kwargs(net_arch: list[int], activation: str, normalize: bool = False) -> dict[str, Any]:
+def policy_kwargs(
+    net_arch: list[int],
+    activation: str,
+    *,
+    normalize: bool = False,
+    groups: Mapping[str, tuple[int, int]] | None = None,
+    log_std: float | None = None,
+) -> dict[str, Any]:
     """The network's arguments from their names.
 
     Args:
         net_arch: Widths of the hidden layers.
         activation: Between them.
         normalize: Whether a :class:`~rlkit.agents.normalization.Normalizer` comes before them.
+        groups: Observations that have hidden layers of their own: columns by name; None: all have the same.
+        log_std: Logarithm of the first actions' standard deviation; None: there is none to set.
 
     Raises:
         UsageError: If a width or the activation is not possible.
@@ -61,8 +70,16 @@ def policy_kwargs(net_arch: list[int], activation: str, normalize: bool = False)
         raise UsageError(f"unknown agent.activation {activation!r}: {nearest(activation, ACTIVATIONS)}")
     if any(isinstance(width, bool) or not isinstance(width, int) or width < 1 for width in net_arch):
         raise UsageError(f"agent.net_arch must be a list of widths >= 1, such as [64,64]; got {net_arch}")
-    extractor = {"features_extractor_class": Normalizer} if normalize else {}
-    return {"net_arch": list(net_arch), "activation_fn": ACTIVATIONS[activation], **extractor}
+    if groups is not None and not net_arch:
+        raise UsageError("agent.towers needs hidden layers: agent.net_arch must have at least one width")
+    kwargs: dict[str, Any] = {"net_arch": list(net_arch), "activation_fn": ACTIVATIONS[activation]}
+    if normalize:
+        kwargs["features_extractor_class"] = Normalizer
+    if groups is not None:
+        kwargs["observation_groups"] = dict(groups)
+    if log_std is not None:
+        kwargs["log_std_init"] = log_std
+    return kwargs
 
 
 class Policy:
@@ -200,10 +217,25 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         "net_arch": list(config.net_arch),
         "activation": config.activation,
         "normalize_observations": getattr(config, "normalize_observations", False),
+        "observation_groups": _listed_groups(model),
+        "reward_scale": _reward_scale(model),
         "observation_space": space_to_json(env_observation_space(model)),
         "action_space": space_to_json(model.action_space),
     }
     write_export(folder, weights, description)
+
+
+def _listed_groups(model: BaseAlgorithm) -> list[list[Any]] | None:
+    """Name, first column and the one after the last of each group that has a tower; None without towers."""
+    groups = getattr(model.policy, "observation_groups", None)
+    return None if groups is None else [[name, *columns] for name, columns in groups.items()]
+
+
+def _reward_scale(model: BaseAlgorithm) -> float:
+    """What rewards were multiplied by at the end: the unit of what a value network says."""
+    scale = float(getattr(model.env, "reward_scale", 1.0))
+    normalizer = getattr(model.env, "reward_normalizer", None)
+    return scale if normalizer is None else scale * normalizer.scale
 
 
 def write_export(folder: Path, weights: bytes, description: Mapping[str, Any]) -> None:
@@ -300,6 +332,8 @@ def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any
         raise UsageError(f"the policy is of an unknown agent {agent!r}: {nearest(str(agent), AGENTS)}")
     build: Any = policy_class(agent, observation_space, masked=bool(description["masked"]))
     normalize = bool(description.get("normalize_observations", False))
-    kwargs = policy_kwargs(description["net_arch"], description["activation"], normalize)
+    listed = description.get("observation_groups")
+    groups = None if listed is None else {name: (start, stop) for name, start, stop in listed}
+    kwargs = policy_kwargs(description["net_arch"], description["activation"], normalize=normalize, groups=groups)
     action_space = space_from_json(description["action_space"])
     return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs, **AGENTS[agent].network)

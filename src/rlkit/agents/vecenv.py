@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
+
+from rlkit.agents.normalization import RewardNormalizer
 
 Info = dict[str, Any]
 
@@ -27,6 +29,7 @@ class VecEnvAdapter(VecEnv):
             environment's unit.
 
     Attributes:
+        reward_normalizer: Scales rewards further, by what it has seen of them; None: nothing does.
         counted: Environments whose episodes count in :meth:`pop_metrics`, shape ``(n,)`` bool; all, unless changed.
 
     Raises:
@@ -43,6 +46,7 @@ class VecEnvAdapter(VecEnv):
         self.envs = envs  # before the base's constructor, which asks for the render mode
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
         self.reward_scale = reward_scale
+        self.reward_normalizer: RewardNormalizer | None = None
         self.metadata = envs.metadata
         metrics = envs.metadata.get("metrics", {"prefix": "", "values": {}})
         self.metrics_prefix: str = metrics["prefix"]
@@ -58,6 +62,8 @@ class VecEnvAdapter(VecEnv):
     def reset(self) -> Any:
         """New episodes everywhere; a seed given to :meth:`seed` is used once."""
         observations, _ = self.envs.reset(seed=self._seed)
+        if self.reward_normalizer is not None:
+            self.reward_normalizer.reset()
         self._seed = None
         self._returns[:] = 0.0
         self._lengths[:] = 0
@@ -76,7 +82,10 @@ class VecEnvAdapter(VecEnv):
         infos: list[Info] = [{}] * self.num_envs
         if dones.any():
             self._finish(np.flatnonzero(dones), truncated & ~terminated, info, infos)
-        return observations, (rewards * self.reward_scale).astype(np.float32), dones, infos
+        scaled = rewards * self.reward_scale
+        if self.reward_normalizer is not None:
+            scaled = self.reward_normalizer(scaled, dones)
+        return observations, scaled.astype(np.float32), dones, infos
 
     def _finish(self, rows: NDArray[np.int64], timed_out: NDArray[np.bool_], info: Info, infos: list[Info]) -> None:
         """Infos of episodes that ended, and the sums of their figures."""
@@ -97,6 +106,15 @@ class VecEnvAdapter(VecEnv):
         self._episodes_summed += len(counted)
         self._returns[rows] = 0.0
         self._lengths[rows] = 0
+
+    @property
+    def observation_groups(self) -> Any:
+        """Which observations belong together, as the environment says: columns by name; None if it does not say."""
+        if hasattr(self.envs, "observation_groups"):
+            return self.envs.observation_groups
+        if self.has_attr("observation_groups"):
+            return cast(Any, self.envs).envs[0].get_wrapper_attr("observation_groups")
+        return None
 
     def pop_metrics(self) -> dict[str, float]:
         """The environment's own figures, averaged over the episodes that ended since the last call.
@@ -126,6 +144,7 @@ class VecEnvAdapter(VecEnv):
             "lengths": self._lengths.copy(),
             "metric_sums": dict(self._metric_sums),
             "episodes_summed": self._episodes_summed,
+            "reward_normalizer": None if self.reward_normalizer is None else self.reward_normalizer.get_state(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -140,6 +159,8 @@ class VecEnvAdapter(VecEnv):
         self._lengths[:] = state["lengths"]
         self._metric_sums = dict(state["metric_sums"])
         self._episodes_summed = int(state["episodes_summed"])
+        if self.reward_normalizer is not None:
+            self.reward_normalizer.set_state(state["reward_normalizer"])
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed the next reset."""

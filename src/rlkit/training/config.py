@@ -14,7 +14,7 @@ from omegaconf import DictConfig, IntegerNode, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rlkit.agents import TRAINABLE
-from rlkit.agents.config import PPOConfig
+from rlkit.agents.config import MinibatchConfig
 from rlkit.errors import UsageError, nearest
 from rlkit.training.limits import check
 
@@ -255,7 +255,9 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
             _set(composed, key, value)
     config = OmegaConf.to_object(composed)
     assert isinstance(config, RunConfig)
-    if isinstance(config.agent, PPOConfig) and "agent.batch_size" not in parsed:  # nobody asked for more than there is
+    if (
+        isinstance(config.agent, MinibatchConfig) and "agent.batch_size" not in parsed
+    ):  # nobody asked for more than there is
         config.agent.batch_size = min(config.agent.batch_size, max(1, config.agent.n_steps * config.num_envs()))
     check(config)
     return config

@@ -6,7 +6,7 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from rlkit.agents.config import OffPolicyConfig, OnPolicyConfig, PPOConfig
+from rlkit.agents.config import DPPOConfig, MinibatchConfig, OffPolicyConfig, OnPolicyConfig
 from rlkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ LEAST_OF_RUN = {
     "keep_checkpoints": 1,
 }
 FROM_0_TO_1 = ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau")
-ABOVE_0 = ("learning_rate", "clip_range", "max_grad_norm", "target_kl", "initial_std")
+ABOVE_0 = (
+    "learning_rate",
+    "clip_range",
+    "max_grad_norm",
+    "target_kl",
+    "desired_kl",
+    "initial_std",
+    "kl_coef",
+    "kl_factor",
+)
 LEAST_OF_AGENT = {
     "batch_size": 1,
     "n_epochs": 1,
@@ -38,6 +47,8 @@ LEAST_OF_AGENT = {
     "learning_starts": 0,
     "ent_coef": 0,
     "vf_coef": 0,
+    "kl_low": 0,
+    "kl_hinge": 0,
     "action_noise": 0,
     "top_quantiles_to_drop_per_net": 0,
 }
@@ -85,13 +96,31 @@ def _check_together(config: RunConfig) -> None:
     agent = config.agent
     if isinstance(agent, OnPolicyConfig):
         rollout = agent.n_steps * config.num_envs()
-        if isinstance(agent, PPOConfig) and agent.batch_size > rollout:
+        if isinstance(agent, MinibatchConfig) and agent.batch_size > rollout:
             raise UsageError(
                 f"agent.batch_size={agent.batch_size} is more than a rollout has: agent.n_steps x n_envs = {rollout}; "
                 "lower the one or raise the other"
             )
+        if agent.normalize_rewards and config.reward.scale != 1.0:
+            raise UsageError(
+                f"agent.normalize_rewards makes reward.scale={config.reward.scale} pointless: leave one of them out"
+            )
+        if getattr(agent, "desired_kl", None) is not None and agent.learning_rate_schedule != "constant":
+            raise UsageError(
+                f"agent.desired_kl adapts the learning rate, and agent.learning_rate_schedule="
+                f"{agent.learning_rate_schedule} sets it: leave one of them out"
+            )
+    if isinstance(agent, DPPOConfig):
+        _check_penalty(agent)
     if isinstance(agent, OffPolicyConfig) and agent.learning_starts >= config.steps:
         raise UsageError(
             f"agent.learning_starts={agent.learning_starts} leaves nothing of steps={config.steps} to learn in; "
             "lower the one or raise the other"
         )
+
+
+def _check_penalty(agent: DPPOConfig) -> None:
+    if not agent.kl_factor > 1:
+        raise UsageError(f"agent.kl_factor must be above 1, got {agent.kl_factor}")
+    if not agent.kl_low < agent.kl_high:
+        raise UsageError(f"agent.kl_low must be below agent.kl_high, got {agent.kl_low} and {agent.kl_high}")

@@ -26,6 +26,7 @@ COUNTERS = (
     "_episode_num",
     "_n_calls",
     "exploration_rate",
+    "kl_coef",
     "_current_progress_remaining",
     "_last_obs",
     "_last_episode_starts",

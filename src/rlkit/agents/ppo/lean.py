@@ -1,29 +1,36 @@
-"""`LeanMaskablePPO`: sb3-contrib's masked PPO with the same numbers for less work."""
+"""PPO with the numbers of Stable-Baselines3's and sb3-contrib's for less work: `LeanPPO` and `LeanMaskablePPO`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch as th
 from sb3_contrib import MaskablePPO
-from sb3_contrib.common.maskable.buffers import MaskableRolloutBuffer
+from stable_baselines3 import PPO
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.utils import explained_variance
 
-from rlkit.agents.ppo.loss import Coefficients, Losses, MaskedLoss, Minibatch
-from rlkit.agents.ppo.obstacle import find_obstacle, hidden_layers
-from rlkit.agents.ppo.policy import LeanMaskablePolicy
-from rlkit.agents.ppo.towers import FlatGradients, Tower
+from rlkit.agents.ppo.gaussian import GaussianLoss, GaussianMinibatch
+from rlkit.agents.ppo.loss import Losses, MaskedLoss, MaskedMinibatch
+from rlkit.agents.ppo.obstacle import find_obstacle, find_obstacle_in_model
+from rlkit.agents.ppo.policy import LeanMaskablePolicy, LeanPolicy
+from rlkit.agents.ppo.samples import flat
+from rlkit.agents.ppo.update import (
+    AdaptiveRate,
+    LeanUpdate,
+    StopAbove,
+    coefficients_now,
+    fuse_optimizer,
+    record_update,
+)
 
 
 class LeanMaskablePPO(MaskablePPO):
     """`sb3_contrib.MaskablePPO` with a leaner update: the same arguments, the same numbers up to rounding.
 
-    The passes through the two towers and the loss's gradient are written out (`towers`, `loss`); the minibatches are
+    The passes through the two networks and the loss's gradient are written out (`passes`, `loss`); the minibatches are
     drawn with the same random numbers, the optimizer is the policy's own, and the same values are logged. No state is
-    added: a model saved by one class continues in the other. Where the policy is anything but two plain towers
+    added: a model saved by one class continues in the other. Where the policy is anything but two plain networks
     (`obstacle.find_obstacle` says what is needed), `train` is sb3-contrib's.
     """
 
@@ -33,13 +40,8 @@ class LeanMaskablePPO(MaskablePPO):
     }
 
     def _setup_model(self) -> None:
-        """Builds the model; Adam steps in one fused kernel unless ``optimizer_kwargs`` chose an implementation."""
         super()._setup_model()
-        optimizer = self.policy.optimizer
-        chosen = {"foreach", "fused", "capturable", "differentiable"} & self.policy.optimizer_kwargs.keys()
-        if type(optimizer) is th.optim.Adam and not chosen:
-            for group in optimizer.param_groups:
-                group["fused"] = True
+        fuse_optimizer(self)
 
     def train(self) -> None:
         """Updates the policy from the rollout buffer, as `sb3_contrib.MaskablePPO.train` does."""
@@ -48,112 +50,101 @@ class LeanMaskablePPO(MaskablePPO):
             return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        progress = self._current_progress_remaining
-        coefficients = Coefficients(
-            clip_range=self.clip_range(progress),  # type: ignore[operator]
-            clip_range_vf=None if self.clip_range_vf is None else self.clip_range_vf(progress),  # type: ignore[operator]
-            ent_coef=self.ent_coef,
-            vf_coef=self.vf_coef,
-        )
+        coefficients, buffer = coefficients_now(self), self.rollout_buffer
+        size = buffer.buffer_size * buffer.n_envs
+        columns = {"actions": flat(buffer.actions, size).long(), "masks": flat(buffer.action_masks, size)}
         with th.no_grad():
-            epochs = self._run_epochs(coefficients)
-        self._log_update(coefficients, epochs)
+            update = LeanUpdate(self, MaskedMinibatch, columns)
+            loss = MaskedLoss(update.samples.rows, buffer.mask_dims, coefficients)
+            epochs = update.run(loss, StopAbove(self.target_kl))
+        record_update(self, epochs, coefficients)
 
-    def _run_epochs(self, coefficients: Coefficients) -> list[list[Losses]]:
-        """Passes over the rollout, with an optimizer step a minibatch; returns every minibatch's losses by epoch."""
-        policy = self.policy
-        samples = _Samples(self.rollout_buffer, self.batch_size)
-        rows = samples.rows
-        actor = _build_tower(policy.mlp_extractor.policy_net, policy.action_net, rows)
-        critic = _build_tower(policy.mlp_extractor.value_net, policy.value_net, rows)
-        loss = MaskedLoss(rows, self.rollout_buffer.mask_dims, coefficients)
-        gradients = FlatGradients(policy.parameters())
-        epochs: list[list[Losses]] = []
-        for epoch in range(self.n_epochs):
-            epochs.append([])
-            stop = False
-            for batch in samples.epoch(self.normalize_advantage):
-                losses, logits_delta, values_delta = loss(
-                    actor.forward(batch.observations), critic.forward(batch.observations), batch
-                )
-                epochs[-1].append(losses)
-                stop = self.target_kl is not None and losses.approx_kl > 1.5 * self.target_kl
-                if stop:
-                    break
-                actor.backward(logits_delta)
-                critic.backward(values_delta)
-                gradients.clip_norm(self.max_grad_norm)
-                policy.optimizer.step()
-            self._n_updates += 1
-            if stop:
-                if self.verbose >= 1:
-                    print(f"Early stopping at step {epoch} due to reaching max kl: {epochs[-1][-1].approx_kl:.2f}")
-                break
-        return epochs
-
-    def _log_update(self, coefficients: Coefficients, epochs: list[list[Losses]]) -> None:
-        """Records what `sb3_contrib.MaskablePPO.train` records, under the same names."""
-        losses = [losses for epoch in epochs for losses in epoch]
-        buffer, record = self.rollout_buffer, self.logger.record
-        record("train/entropy_loss", np.mean([each.entropy for each in losses]))
-        record("train/policy_gradient_loss", np.mean([each.policy for each in losses]))
-        record("train/value_loss", np.mean([each.value for each in losses]))
-        record("train/approx_kl", np.mean([each.approx_kl for each in epochs[-1]]))
-        record("train/clip_fraction", np.mean([each.clip_fraction for each in losses]))
-        record("train/loss", losses[-1].total)
-        record("train/explained_variance", explained_variance(buffer.values.flatten(), buffer.returns.flatten()))
-        record("train/n_updates", self._n_updates, exclude="tensorboard")
-        record("train/clip_range", coefficients.clip_range)
-        if coefficients.clip_range_vf is not None:
-            record("train/clip_range_vf", coefficients.clip_range_vf)
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: np.ndarray | None = None) -> None:
+        super()._update_info_buffer(*_ended(infos, dones))
 
 
-def _build_tower(hidden: th.nn.Module, head: th.nn.Module, rows: int) -> Tower:
-    """The tower of SB3's hidden network and the head on top of it (a linear layer, as `find_obstacle` saw to)."""
-    activation, layers = hidden_layers(hidden)
-    return Tower(layers, cast(th.nn.Linear, head), activation or th.nn.Tanh, rows)
+class LeanPPO(PPO):
+    """`stable_baselines3.PPO` with a leaner update for Gaussian actions: the same numbers up to rounding.
 
+    See `LeanMaskablePPO`; where the policy is anything but two plain networks, `train` is Stable-Baselines3's.
 
-class _Samples:
-    """Minibatches of a full rollout buffer, in the order in which `MaskableRolloutBuffer.get` yields them.
-
-    That method first copies the whole rollout into environment-major order; here the shuffled indices are translated
-    instead, and each minibatch is gathered into buffers that the next one overwrites.
+    Args:
+        args: Of `stable_baselines3.PPO`.
+        desired_kl: KL divergence of an update that the learning rate is adapted to (see `update.AdaptiveRate`), from
+            ``learning_rate`` on; None: the learning rate keeps to its schedule.
+        kwargs: Of `stable_baselines3.PPO`.
     """
 
-    def __init__(self, buffer: MaskableRolloutBuffer, batch_size: int | None) -> None:
-        self._size = buffer.buffer_size * buffer.n_envs
-        self.rows = min(batch_size or self._size, self._size)
-        self._n_steps = None if buffer.generator_ready else buffer.buffer_size
-        self._n_envs = buffer.n_envs
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**PPO.policy_aliases, "MlpPolicy": LeanPolicy}
 
-        def flat(array: np.ndarray) -> th.Tensor:
-            return th.from_numpy(array.reshape(self._size, -1))
+    def __init__(self, *args: Any, desired_kl: float | None = None, **kwargs: Any) -> None:
+        self.desired_kl = desired_kl
+        super().__init__(*args, **kwargs)
 
-        self._observations = flat(buffer.observations).float()
-        self._actions = flat(buffer.actions).long()
-        self._masks = flat(buffer.action_masks)
-        columns = (buffer.values, buffer.log_probs, buffer.advantages, buffer.returns)
-        self._columns = [flat(column).squeeze(1) for column in columns]
-        self._observation_rows = th.empty(self.rows, self._observations.shape[1])
-        self._mask_rows = th.empty(self.rows, self._masks.shape[1])
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        fuse_optimizer(self)
+        if self.desired_kl is not None:
+            require_lean(find_obstacle_in_model(self), "desired_kl")
 
-    def epoch(self, normalize_advantage: bool) -> Iterator[Minibatch]:
-        """All rows once, shuffled by NumPy's global generator, which is the one that sb3-contrib draws from."""
-        order = np.random.permutation(self._size)
-        if self._n_steps is not None:
-            environment, step = np.divmod(order, self._n_steps)
-            order = step * self._n_envs + environment
-        for index in th.from_numpy(order).split(self.rows):
-            old_values, old_log_probs, advantages, returns = (column.index_select(0, index) for column in self._columns)
-            if normalize_advantage:
-                advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-            yield Minibatch(
-                observations=th.index_select(self._observations, 0, index, out=self._observation_rows[: len(index)]),
-                actions=self._actions.index_select(0, index),
-                masks=th.index_select(self._masks, 0, index, out=self._mask_rows[: len(index)]),
-                old_values=old_values,
-                old_log_probs=old_log_probs,
-                advantages=advantages,
-                returns=returns,
-            )
+    def train(self) -> None:
+        """Updates the policy from the rollout buffer, as `stable_baselines3.PPO.train` does."""
+        obstacle = find_obstacle(self)
+        if obstacle is not None and self.desired_kl is None:
+            super().train()
+            return
+        require_lean(obstacle, "desired_kl")
+        self.policy.set_training_mode(True)
+        stop, adapt = StopAbove(self.target_kl), None
+        if self.desired_kl is None:
+            self._update_learning_rate(self.policy.optimizer)
+        else:
+            adapt = AdaptiveRate(self.policy.optimizer, self.desired_kl)
+
+        def judge(losses: Losses) -> bool:
+            if adapt is not None:
+                adapt(losses)
+            return stop(losses)
+
+        coefficients = coefficients_now(self)
+        with th.no_grad():
+            update = gaussian_update(self, know_old_means=adapt is not None)
+            epochs = update.run(GaussianLoss(self.policy.log_std, coefficients), judge)
+        record_update(self, epochs, coefficients)
+        if adapt is not None:
+            self.logger.record("train/kl", np.mean([each.kl for each in epochs[-1]]))
+            self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])
+
+    def _update_info_buffer(self, infos: list[dict[str, Any]], dones: np.ndarray | None = None) -> None:
+        super()._update_info_buffer(*_ended(infos, dones))
+
+
+def gaussian_update(algorithm: PPO, *, know_old_means: bool) -> LeanUpdate[GaussianMinibatch]:
+    """The lean update of a policy with Gaussian actions; the means of the policy that acted cost a forward pass."""
+    buffer = algorithm.rollout_buffer
+    actions = flat(buffer.actions, buffer.buffer_size * buffer.n_envs).float()
+    update = LeanUpdate(algorithm, GaussianMinibatch, {"actions": actions})
+    if know_old_means:
+        update.samples.add("old_means", update.head_outputs())
+    return update
+
+
+def require_lean(obstacle: str | None, what: str) -> None:
+    """Refuse what only the lean update does.
+
+    Raises:
+        ValueError: If something stands in its way.
+    """
+    if obstacle is not None:
+        raise ValueError(
+            f"{what} is for a flat Box of observations, continuous actions and plain networks on the CPU; here "
+            f"{obstacle}"
+        )
+
+
+def _ended(infos: list[dict[str, Any]], dones: np.ndarray | None) -> tuple[list[dict[str, Any]], np.ndarray | None]:
+    """Infos and dones of the environments whose episodes have ended: only these tell of episodes."""
+    if dones is None:
+        return infos, None
+    rows = np.flatnonzero(dones)
+    return [infos[row] for row in rows], dones[rows]

@@ -16,36 +16,28 @@ from dataclasses import dataclass
 
 import torch as th
 
+from rlkit.agents.ppo.samples import Minibatch
+
 ILLEGAL = 1e8  # sb3_contrib's MaskableCategorical puts masked logits at -1e8
 LOWEST = -80.0  # its exponential is nothing beside 1, yet no denormal number: on those `exp` takes ten times as long
 
 
 @dataclass(frozen=True, kw_only=True)
-class Minibatch:
-    """Rows of a rollout.
+class MaskedMinibatch(Minibatch):
+    """Rows of a rollout with masked discrete actions.
 
     Attributes:
-        observations: (n, features) float32.
         actions: (n, 1) int64.
         masks: (n, n_actions) float32, 1 where legal, else 0.
-        old_values: (n,) float32, the values when the actions were taken.
-        old_log_probs: (n,) float32, the log-probabilities when the actions were taken.
-        advantages: (n,) float32, as the surrogate weighs them.
-        returns: (n,) float32, the value's targets.
     """
 
-    observations: th.Tensor
     actions: th.Tensor
     masks: th.Tensor
-    old_values: th.Tensor
-    old_log_probs: th.Tensor
-    advantages: th.Tensor
-    returns: th.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coefficients:
-    """The loss's settings, at this moment of their schedules (`sb3_contrib.MaskablePPO` explains each)."""
+    """The loss's settings, at this moment of their schedules (Stable-Baselines3's `PPO` explains each)."""
 
     clip_range: float
     clip_range_vf: float | None
@@ -55,7 +47,17 @@ class Coefficients:
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """What a minibatch logs; plain numbers."""
+    """What a minibatch logs; plain numbers.
+
+    Attributes:
+        policy: Minus the mean of the surrogate.
+        value: Mean squared error of the values.
+        entropy: Minus the mean entropy.
+        total: What is minimised.
+        clip_fraction: Share of rows whose probability ratio is out of the clip range.
+        approx_kl: Stable-Baselines3's estimate of the KL divergence from the old policy to the new.
+        kl: The same, exact where the distribution allows, else the estimate.
+    """
 
     policy: float
     value: float
@@ -63,6 +65,7 @@ class Losses:
     total: float
     clip_fraction: float
     approx_kl: float
+    kl: float
 
 
 def shift_logits(logits: th.Tensor, masks_less_one: th.Tensor) -> th.Tensor:
@@ -84,7 +87,9 @@ class MaskedLoss:
         self._probabilities = th.empty(rows, n_actions)
         self._scratch = th.empty(rows, n_actions)
 
-    def __call__(self, logits: th.Tensor, values: th.Tensor, batch: Minibatch) -> tuple[Losses, th.Tensor, th.Tensor]:
+    def __call__(
+        self, logits: th.Tensor, values: th.Tensor, batch: MaskedMinibatch
+    ) -> tuple[Losses, th.Tensor, th.Tensor]:
         """Evaluates the loss of a minibatch and its gradients.
 
         Args:
@@ -99,30 +104,30 @@ class MaskedLoss:
         log_probs, log_p, p = self._log_softmax(logits, batch)
         log_ratio = log_probs - batch.old_log_probs
         ratio = th.exp(log_ratio)
-        unclipped = batch.advantages * ratio
-        clipped = batch.advantages * ratio.clamp(1 - c.clip_range, 1 + c.clip_range)
-        value_delta, value_loss = self._value(values, batch)
+        value_delta, value_error = value_loss(values, batch, c)
 
         p_log_p = log_p.mul_(p)
         negative_entropy = p_log_p.sum(1)
-        policy_loss = -th.min(unclipped, clipped).mean().item()
+        policy_loss, slope = clipped_surrogate(ratio, batch.advantages, c.clip_range)
         entropy_loss = negative_entropy.mean().item()
+        approx_kl = ((ratio - 1) - log_ratio).mean().item()
         losses = Losses(
             policy=policy_loss,
-            value=value_loss,
+            value=value_error,
             entropy=entropy_loss,
-            total=policy_loss + c.ent_coef * entropy_loss + c.vf_coef * value_loss,
+            total=policy_loss + c.ent_coef * entropy_loss + c.vf_coef * value_error,
             clip_fraction=((ratio - 1).abs() > c.clip_range).float().mean().item(),
-            approx_kl=((ratio - 1) - log_ratio).mean().item(),
+            approx_kl=approx_kl,
+            kl=approx_kl,
         )
-        slope = ((unclipped <= clipped) * unclipped).unsqueeze_(1).div_(-rows)
+        slope = slope.unsqueeze_(1)
         weight = c.ent_coef / rows
         delta = p_log_p.mul_(weight).addcmul_(p, negative_entropy.unsqueeze(1).mul(-weight).sub_(slope))
         # Actions are legal, except in a row without any legal one: there every logit is a constant, hence the mask.
         delta.scatter_add_(1, batch.actions, slope.mul_(batch.masks.gather(1, batch.actions)))
         return losses, delta, value_delta
 
-    def _log_softmax(self, logits: th.Tensor, batch: Minibatch) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
+    def _log_softmax(self, logits: th.Tensor, batch: MaskedMinibatch) -> tuple[th.Tensor, th.Tensor, th.Tensor]:
         """The actions' log-probabilities (n,), all log-probabilities (in ``logits``) and probabilities (n, n_actions).
 
         Masked entries are brought up to `LOWEST` before the exponential, and their probabilities are then exactly 0.
@@ -140,15 +145,30 @@ class MaskedLoss:
         log_total = total.log_()
         return chosen.sub_(log_total).squeeze(1), logits.sub_(log_total), p
 
-    def _value(self, values: th.Tensor, batch: Minibatch) -> tuple[th.Tensor, float]:
-        """The gradient at the values (n, 1) and the mean squared error."""
-        c, limit = self._coefficients, self._coefficients.clip_range_vf
-        prediction = values.squeeze(1)
-        moved = prediction
-        if limit is not None:
-            moved = batch.old_values + (prediction - batch.old_values).clamp(-limit, limit)
-        error = moved - batch.returns
-        delta = error * (2 * c.vf_coef / len(values))
-        if limit is not None:
-            delta *= (prediction - batch.old_values).abs() <= limit
-        return delta.unsqueeze(1), error.square().mean().item()
+
+def value_loss(values: th.Tensor, batch: Minibatch, coefficients: Coefficients) -> tuple[th.Tensor, float]:
+    """The loss's gradient at the values (n, 1), and the values' mean squared error."""
+    limit = coefficients.clip_range_vf
+    prediction = values.squeeze(1)
+    moved = prediction
+    if limit is not None:
+        moved = batch.old_values + (prediction - batch.old_values).clamp(-limit, limit)
+    error = moved - batch.returns
+    delta = error * (2 * coefficients.vf_coef / len(values))
+    if limit is not None:
+        delta *= (prediction - batch.old_values).abs() <= limit
+    return delta.unsqueeze(1), error.square().mean().item()
+
+
+def clipped_surrogate(ratio: th.Tensor, advantages: th.Tensor, clip_range: float) -> tuple[float, th.Tensor]:
+    """PPO's clipped surrogate loss, and its gradient at the log-probabilities (n,).
+
+    Args:
+        ratio: (n,) probability ratios of the new policy to the old.
+        advantages: (n,).
+        clip_range: By how much a ratio may differ from 1.
+    """
+    unclipped = advantages * ratio
+    clipped = advantages * ratio.clamp(1 - clip_range, 1 + clip_range)
+    slope = ((unclipped <= clipped) * unclipped).div_(-len(ratio))
+    return -th.min(unclipped, clipped).mean().item(), slope

@@ -1,90 +1,103 @@
-"""Forward and backward pass of a small multilayer perceptron, written out, without autograd.
+"""A network with a tower for each group of observations, as Heess et al. 2017 have it (section 4, "policy").
 
-Autograd records a graph, allocates every intermediate and hands back gradients one tensor at a time. For two towers of
-a few linear layers all of that is known beforehand: the products are written into buffers that are reused by every
-minibatch, and the gradients into one flat vector (`FlatGradients`), so that their norm is a single reduction.
+What the body feels of itself and what it sees of the terrain go through hidden layers of their own and meet at the
+linear head alone. The paper reports that this learned much faster than one fully connected network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch as th
+from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 
-ALIGNMENT = 16  # float32 numbers in a cache line: every gradient starts on one
+from rlkit.errors import UsageError
+
+Groups = Mapping[str, tuple[int, int]]
 
 
-class FlatGradients:
-    """One vector that holds the gradients of all parameters; each `Parameter.grad` is a view of it.
-
-    Attributes:
-        flat: (n,) float32, the gradients one after another, with zeros between them for alignment.
-    """
-
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Allocates the vector and points the gradients of ``parameters`` into it."""
-        parameters = list(parameters)
-        starts, size = [], 0
-        for parameter in parameters:
-            starts.append(size)
-            size += -(-parameter.numel() // ALIGNMENT) * ALIGNMENT
-        self.flat = th.zeros(size)
-        for parameter, start in zip(parameters, starts, strict=True):
-            parameter.grad = self.flat[start : start + parameter.numel()].view_as(parameter)
-
-    def clip_norm(self, max_norm: float) -> None:
-        """Scales the gradients to a norm of at most ``max_norm``, as `torch.nn.utils.clip_grad_norm_` does."""
-        self.flat.mul_((max_norm / (th.linalg.vector_norm(self.flat) + 1e-6)).clamp(max=1.0))
-
-
-class Tower:
-    """Linear layers with one activation between them, and a linear head.
+def check_groups(groups: Any, features: int) -> dict[str, tuple[int, int]]:
+    """Groups of observations, in the order of their columns.
 
     Args:
-        layers: The hidden linear layers, each followed by the activation.
-        head: The last linear layer, which has none.
-        activation: `nn.Tanh` or `nn.ReLU`.
-        rows: The largest minibatch.
+        groups: For each name, its first column and the one after its last.
+        features: Numbers that are observed.
+
+    Raises:
+        UsageError: If there are less than two, or a number belongs to none or to several.
+    """
+    try:
+        found = {str(name): (int(start), int(stop)) for name, (start, stop) in dict(groups).items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"observation_groups must be names with their first column and the one after their last, got {groups!r}"
+        ) from error
+    found = dict(sorted(found.items(), key=lambda item: item[1]))
+    edges = [0, *(stop for _, stop in found.values())]
+    fits = all(start == before < stop for (start, stop), before in zip(found.values(), edges, strict=False))
+    if len(found) < 2 or not fits or edges[-1] != features:
+        raise UsageError(
+            f"observation_groups must be two or more that share out all {features} columns between them, got {groups!r}"
+        )
+    return found
+
+
+class Towers(nn.Module):
+    """One tower of hidden layers a group; their outputs side by side.
+
+    Args:
+        groups: Checked groups.
+        widths: Of the hidden layers of each tower.
+        activation: After each of them.
+
+    Attributes:
+        towers: A ``Linear, activation, Linear, activation, ...`` for each group.
+        columns: Of each group.
+        out_features: Width of all outputs together.
     """
 
-    def __init__(self, layers: Sequence[nn.Linear], head: nn.Linear, activation: type[nn.Module], rows: int) -> None:
-        self._linears = [*layers, head]
-        self._tanh = activation is nn.Tanh
-        self._outputs = [th.empty(rows, linear.out_features) for linear in self._linears]
-        self._deltas = [th.empty(rows, linear.out_features) for linear in layers]
-        self._inputs: list[th.Tensor] = []
+    def __init__(self, groups: Groups, widths: Sequence[int], activation: type[nn.Module]) -> None:
+        super().__init__()
+        self.columns = [slice(start, stop) for start, stop in groups.values()]
+        self.towers = nn.ModuleDict(
+            {
+                name: nn.Sequential(*create_mlp(stop - start, -1, list(widths), activation))
+                for name, (start, stop) in groups.items()
+            }
+        )
+        self.out_features = len(groups) * widths[-1]
 
-    def forward(self, inputs: th.Tensor) -> th.Tensor:
-        """The head's output (n, out_features) for ``inputs`` (n, in_features); the next call overwrites it."""
-        rows = len(inputs)
-        self._inputs = [inputs]
-        for linear, buffer in zip(self._linears[:-1], self._outputs[:-1], strict=True):
-            hidden = buffer[:rows]
-            # tanh(x) = 2 sigmoid(2x) - 1, within 2e-7: torch's tanh takes six times as long as its sigmoid, as long as
-            # the whole matrix product.
-            scale = 2 if self._tanh else 1
-            th.addmm(linear.bias, self._inputs[-1], linear.weight.t(), beta=scale, alpha=scale, out=hidden)
-            if self._tanh:
-                hidden.sigmoid_().mul_(2).sub_(1)
-            else:
-                hidden.relu_()
-            self._inputs.append(hidden)
-        head, output = self._linears[-1], self._outputs[-1][:rows]
-        return th.addmm(head.bias, self._inputs[-1], head.weight.t(), out=output)
+    def forward(self, features: th.Tensor) -> th.Tensor:
+        """(n, out_features) of (n, features)."""
+        parts = zip(self.towers.values(), self.columns, strict=True)
+        return th.cat([tower(features[:, columns]) for tower, columns in parts], dim=1)
 
-    def backward(self, delta: th.Tensor) -> None:
-        """Writes every parameter's gradient, given ``delta`` (n, out_features), the loss's gradient at the head."""
-        for index in range(len(self._linears) - 1, -1, -1):
-            linear, inputs = self._linears[index], self._inputs[index]
-            th.mm(delta.t(), inputs, out=linear.weight.grad)
-            th.sum(delta, 0, out=linear.bias.grad)
-            if index == 0:
-                return
-            below = self._deltas[index - 1][: len(delta)]
-            th.mm(delta, linear.weight, out=below)
-            if self._tanh:
-                th.ops.aten.tanh_backward.grad_input(below, inputs, grad_input=below)
-            else:
-                th.ops.aten.threshold_backward.grad_input(below, inputs, 0, grad_input=below)
-            delta = below
+
+class TowersExtractor(nn.Module):
+    """In place of Stable-Baselines3's `MlpExtractor`: towers of the policy, and others of the value.
+
+    Args:
+        groups: Checked groups.
+        widths: Of the hidden layers of each tower.
+        activation: After each of them.
+    """
+
+    def __init__(self, groups: Groups, widths: Sequence[int], activation: type[nn.Module]) -> None:
+        super().__init__()
+        self.policy_net = Towers(groups, widths, activation)
+        self.value_net = Towers(groups, widths, activation)
+        self.latent_dim_pi, self.latent_dim_vf = self.policy_net.out_features, self.value_net.out_features
+
+    def forward(self, features: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
+        """What the policy's and the value's heads read."""
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: th.Tensor) -> th.Tensor:
+        """What the policy's head reads."""
+        return self.policy_net(features)
+
+    def forward_critic(self, features: th.Tensor) -> th.Tensor:
+        """What the value's head reads."""
+        return self.value_net(features)

@@ -15,14 +15,15 @@ from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistrib
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import FlattenExtractor
-from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 from torch.nn import functional as F
 
+import twins
 from rlkit.agents.ppo import LeanMaskablePPO
-from rlkit.agents.ppo.loss import Coefficients, MaskedLoss, Minibatch
+from rlkit.agents.ppo.loss import Coefficients, MaskedLoss, MaskedMinibatch
 from rlkit.agents.ppo.obstacle import find_obstacle, hidden_layers
-from rlkit.agents.ppo.towers import FlatGradients, Tower
+from rlkit.agents.ppo.passes import FlatGradients, Network
+from twins import assert_equal_states, collect, train_both
 
 N_ACTIONS = 7
 
@@ -84,44 +85,7 @@ class Variant(NameTheSign):
 
 
 def build(kind: type[MaskablePPO], env=NameTheSign, policy="MlpPolicy", **options: Any) -> MaskablePPO:
-    settings = {"n_steps": 24, "batch_size": 32, "n_epochs": 3, "learning_rate": 3e-3, "seed": 0, "device": "cpu"}
-    algorithm = kind(policy, DummyVecEnv([env] * 4), **settings | options)
-    algorithm.set_logger(Logger(None, []))
-    return algorithm
-
-
-def collect(algorithm: MaskablePPO) -> None:
-    """Fills the rollout buffer."""
-    _, callback = algorithm._setup_learn(1)
-    algorithm.collect_rollouts(algorithm.env, callback, algorithm.rollout_buffer, algorithm.n_steps)
-
-
-def train_both(reference: MaskablePPO, lean: MaskablePPO, updates: int = 3) -> None:
-    """Updates both from the same rollouts with the same shuffles; compares what each update logs."""
-    lean.policy.load_state_dict(reference.policy.state_dict())
-    for update in range(updates):
-        collect(reference)
-        lean.rollout_buffer = copy.deepcopy(reference.rollout_buffer)
-        for algorithm in (reference, lean):
-            np.random.seed(update)
-            algorithm._current_progress_remaining = 1 - update / updates
-            algorithm.train()
-        assert list(lean.logger.name_to_value) == list(reference.logger.name_to_value)
-        for name, value in reference.logger.name_to_value.items():
-            assert lean.logger.name_to_value[name] == pytest.approx(value, rel=1e-5, abs=1e-5), name
-
-
-def assert_equal_states(reference: MaskablePPO, lean: MaskablePPO) -> None:
-    """Weights, and the optimizer's step counts and moments, agree within 1e-5."""
-    theirs, ours = reference.policy.state_dict(), lean.policy.state_dict()
-    for name, weights in theirs.items():
-        th.testing.assert_close(ours[name], weights, rtol=0, atol=1e-5, msg=name)
-    theirs, ours = (algorithm.policy.optimizer.state_dict()["state"] for algorithm in (reference, lean))
-    assert ours.keys() == theirs.keys()
-    for index, state in theirs.items():
-        assert ours[index].keys() == state.keys()
-        for name, value in state.items():
-            th.testing.assert_close(ours[index][name], value, rtol=0, atol=1e-5)
+    return twins.build(kind, env, policy, **options)
 
 
 RELU = {"activation_fn": nn.ReLU}
@@ -194,7 +158,7 @@ def test_gradients_equal_autograds():
     masks[0] = 0
     advantages, old_log_probs = draw(rows), draw(rows) * 0.3 - 1.5
     advantages[10:14], old_log_probs[0] = 0, 0
-    batch = Minibatch(
+    batch = MaskedMinibatch(
         observations=draw(rows, 5),
         actions=actions,
         masks=masks,
@@ -217,8 +181,8 @@ def test_gradients_equal_autograds():
     expected = th.autograd.grad(expected_total, parameters)
 
     gradients = FlatGradients(parameters)
-    actor = Tower([pi[0], pi[2]], pi[4], nn.Tanh, rows + 3)
-    critic = Tower([vf[0]], vf[2], nn.Tanh, rows + 3)
+    actor = Network([(slice(None), [pi[0], pi[2]])], pi[4], nn.Tanh, rows + 3)
+    critic = Network([(slice(None), [vf[0]])], vf[2], nn.Tanh, rows + 3)
     with th.no_grad():
         loss = MaskedLoss(rows + 3, width, settings)
         losses, logits_delta, values_delta = loss(
@@ -242,7 +206,7 @@ def test_far_apart_logits_stay_exact():
     distribution = MaskableCategoricalDistribution(4).proba_distribution(logits)
     distribution.apply_masking(masks)
     actions = th.tensor([[2], [1]])
-    batch = Minibatch(
+    batch = MaskedMinibatch(
         observations=th.empty(2, 0), actions=actions, masks=masks, old_values=th.zeros(2),
         old_log_probs=th.tensor([-1.0, -199.0]), advantages=th.ones(2), returns=th.zeros(2),
     )  # fmt: skip
