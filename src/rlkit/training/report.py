@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from collections import defaultdict
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from rlkit.agents import LEARNERS
 from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm
@@ -117,7 +119,7 @@ def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = 
         for key, found in curves.items():
             if label in found:
                 entry[key] = _summary(found[label].returns[:, -1])
-        scores = [score for folder in folders if (score := _judged(folder)) is not None]
+        scores = [float(judged["score"]) for folder in folders if (judged := _judgement(folder)) is not None]
         if scores:
             entry["judged"] = _summary(np.array(scores))
         data[label] = entry
@@ -134,6 +136,7 @@ def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = 
             "",
         ]
     )
+    table = "\n".join([table, *_judgements(groups)])
     try:
         output.mkdir(parents=True, exist_ok=True)
         write_atomically(output / "comparison.md", table)
@@ -214,16 +217,30 @@ def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
     return Curve(label, steps, np.array([np.interp(steps, *track) for track in tracks])) if len(steps) else None
 
 
-def _judged(folder: RunFolder) -> float | None:
-    """The one number of a run's judgement."""
+def _judgement(folder: RunFolder) -> dict[str, Any] | None:
+    """A run's judgement, if it was judged."""
     if not folder.evaluation.exists():
         return None
     try:
-        return float(json.loads(folder.evaluation.read_text(encoding="utf-8"))["score"])
+        found: dict[str, Any] = json.loads(folder.evaluation.read_text(encoding="utf-8"))
+        float(found["score"])
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder.evaluation} has no score: judge the run anew with scripts/evaluate.py run={folder.path} save=true"
         ) from error
+    return found
+
+
+def _judgements(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
+    """Tables over seeds of what predicts instead of acting: the module that judges it knows how to write them."""
+    sections = []
+    for label, folders in groups.items():
+        spec = LEARNERS.get(folders[0].read_config().agent.name)
+        found = [judgement for folder in folders if (judgement := _judgement(folder)) is not None]
+        if spec is not None and found:
+            own: Any = importlib.import_module(spec.evaluation)
+            sections += [f"## {label}: {len(found)} seeds", "", own.markdown(*found)]
+    return sections
 
 
 def _summary(values: NDArray[np.float64]) -> dict[str, Any]:

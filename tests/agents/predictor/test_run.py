@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import rlkit
 from commands import kill_at, run
 from rlkit.agents.predictor.learner import PuePredictor
 from rlkit.agents.predictor.model import Predictor, load_predictor, save_predictor
 from rlkit.errors import UsageError
+from rlkit.training.report import compare
 from runs import assert_same_run, images, progress, scalars
 
 from .conftest import PREDICTOR
@@ -43,6 +46,20 @@ def test_the_judgement_has_every_table(predictor_run: Path) -> None:
     report = (predictor_run / "report.md").read_text()
     for heading in ("Gao's sensitivities", "coming hour", "inside the ensemble's intervals", "DeepMind's use"):
         assert heading in report
+
+
+def test_seeds_are_reported_together(predictor_run: Path, tmp_path: Path) -> None:
+    for seed, shift in enumerate((0.0, 0.002)):
+        folder = tmp_path / f"s{seed}"
+        shutil.copytree(predictor_run, folder)
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        (folder / "config.yaml").write_text(yaml.safe_dump({**config, "seed": seed}))
+        judgement = json.loads((folder / "evaluation.json").read_text())
+        judgement["pue"]["ensemble"]["hot_humid"]["mae"] = 0.010 + shift
+        (folder / "evaluation.json").write_text(json.dumps(judgement))
+    table = compare([tmp_path], tmp_path / "out")
+    assert ": 2 seeds" in table and "| ensemble | hot_humid | 0.0110 [0.0100, 0.0120] |" in table
+    assert "of 2 seeds |" in table and "search, least power" in table
 
 
 def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path) -> None:

@@ -168,8 +168,8 @@ def _rules() -> Callable[[], Any] | None:
     return (lambda: make_controller("guideline36")) if "guideline36" in CONTROLLERS else None
 
 
-def markdown(judgement: dict[str, Any]) -> str:
-    """A judgement to read."""
+def markdown(*judgements: dict[str, Any]) -> str:
+    """A judgement to read, or several that differ in the seed."""
     from rlkit.agents.predictor.tables import to_markdown
 
-    return to_markdown(judgement, HARD_PUE)
+    return to_markdown(judgements, HARD_PUE)
