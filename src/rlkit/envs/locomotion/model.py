@@ -28,6 +28,8 @@ class Anatomy(NamedTuple):
     joints: NDArray[np.int64]  # addresses in qpos, without the root's
     dofs: NDArray[np.int64]  # addresses in qvel, without the root's
     root_qpos: NDArray[np.int64]  # addresses in qpos of what places the root
+    root_body: int
+    pushed: NDArray[np.int64]  # addresses in qvel of the root's speed along the track and, unless planar, across it
     planar: bool
     sites: NDArray[np.int64]  # root, scan origin, feet, and the head if it counts
     reach_m: NDArray[np.float64]  # (feet,) radius of the ball about a foot that holds it
@@ -229,6 +231,8 @@ def _anatomy(body: BodySpec, model: Any, bare: Any) -> Anatomy:
         joints=addresses(others, model.jnt_qposadr, width),
         dofs=addresses(others, model.jnt_dofadr, dof_width),
         root_qpos=addresses(sorted(roots), model.jnt_qposadr, width),
+        root_body=int(root.id),
+        pushed=_pushed(model, sorted(roots)),
         planar=body.planar,
         sites=np.array([model.site(PREFIX + name).id for name in sites], dtype=np.int64),
         reach_m=np.array([bare.geom(name).rbound[0] for name in body.feet]),
@@ -242,6 +246,16 @@ def _anatomy(body: BodySpec, model: Any, bare: Any) -> Anatomy:
         weight_n=float(model.body_subtreemass[root.id] * np.linalg.norm(model.opt.gravity)),
         stand_m=float(data.site(f"{PREFIX}root").xpos[2]),
     )
+
+
+def _pushed(model: Any, roots: list[int]) -> NDArray[np.int64]:
+    """Addresses of the root's speeds along the ground."""
+    first = model.jnt_dofadr[roots[0]]
+    if len(roots) == 1:  # a free joint: x, y, z first
+        return np.array([first, first + 1], dtype=np.int64)
+    slides = [j for j in roots if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_SLIDE]
+    along = max(slides, key=lambda j: abs(model.jnt_axis[j, 0]))
+    return np.array([model.jnt_dofadr[along]], dtype=np.int64)
 
 
 def _geoms(model: Any) -> Geoms:
