@@ -19,8 +19,8 @@ class ObstacleCourseEnv(SingleEnv):
 
     The terrains of Heess et al. (2017, "Emergence of locomotion behaviours in rich environments", arXiv:1707.02286) in
     MuJoCo: hurdles, gaps, platforms to jump on or to crouch under, slalom walls, stairs and rough ground, drawn anew
-    for every episode. A body runs along x, senses itself, and scans the heights of the terrain around it. x is along the
-    track, y to its left, z up; metres, seconds, radians.
+    for every episode. A body runs along x, senses itself, and scans the heights of the terrain around it. x is along
+    the track, y to its left, z up; metres, seconds, radians.
 
     | body | model | numbers of the scan | actions | step |
     |---|---|---|---|---|
@@ -100,9 +100,9 @@ class ObstacleCourseEnv(SingleEnv):
     Every ``info`` has ``distance_m`` (the farthest so far) and ``cleared`` (obstacles so far); at the end also
     ``speed_ms``, ``course_share``, ``hurdle_cleared``, ``gap_cleared``, ``platform_cleared``, ``wall_cleared``,
     ``stairs_cleared``, ``rough_cleared``, ``obstacles`` (that the course has), ``tallest_hurdle_m`` and
-    ``widest_gap_m`` (of those cleared), ``terrain``, ``difficulty``, ``level``, ``cause``, ``fell`` and ``is_success``. An obstacle is
-    cleared when every foot is past its end and the body is still up half a second later, or over the finish line: who
-    falls across a hurdle has not cleared it.
+    ``widest_gap_m`` (of those cleared), ``terrain``, ``difficulty``, ``level``, ``cause``, ``fell`` and ``is_success``.
+    An obstacle is cleared when every foot is past its end and the body is still up half a second later, or over the
+    finish line: who falls across a hurdle has not cleared it.
 
     ## Arguments
 
@@ -114,8 +114,8 @@ class ObstacleCourseEnv(SingleEnv):
             ``"stairs"``, ``"rough"``, ``"mixed"`` (kinds in turn on one course) or ``"mixture"`` (one kind an episode).
         difficulty: 0 to 1; at 1 obstacles reach what the body can just pass.
         curriculum: ``"along"`` (difficulty grows along the course up to ``difficulty``), ``"none"`` (every obstacle's
-            is drawn up to ``difficulty``), or ``"adaptive"`` (as none, and each environment has a level from 0 to 9 that
-            rises after more than half of a course and falls after less than a fifth: ``difficulty * level / 9``).
+            is drawn up to ``difficulty``), or ``"adaptive"`` (as none, and each environment has a level from 0 to 9
+            that rises after more than half of a course and falls after less than a fifth: ``difficulty * level / 9``).
         course_seed: Every episode runs the same course, drawn from this seed.
         episode_s: Length of an episode at most.
         limits: What courses are drawn from, as changes to the body's
