@@ -16,11 +16,14 @@ from rlkit.envs.locomotion import conditions, episode
 from rlkit.envs.locomotion.course import Course
 from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES
 from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, judge
-from rlkit.envs.locomotion.model import build_model
+from rlkit.envs.locomotion.model import ROOT_SITE, SCAN_SITE, build_model
 from rlkit.envs.locomotion.observation import layout_of, new_origin, sense_rows
+from rlkit.envs.locomotion.render import RENDER_MODES, Screen
 from rlkit.envs.locomotion.rewards import rules_of
+from rlkit.envs.locomotion.rough import new_bank
 from rlkit.envs.locomotion.scan import scan_rows, terrain_height
 from rlkit.envs.locomotion.simulation import Simulation
+from rlkit.envs.locomotion.stage import RENDER_OPTIONS, RenderOptions, Shot
 from rlkit.envs.locomotion.task import Setup, Task, set_up
 from rlkit.envs.locomotion.tracks import Tracks
 
@@ -35,11 +38,13 @@ class ObstacleCourseVectorEnv(BatchEnv):
         autoreset_mode: See :class:`~rlkit.envs.batch.BatchEnv`.
         max_episode_steps: Ends episodes after so many steps instead of after ``episode_s``.
         copy: See :class:`~rlkit.envs.batch.BatchEnv`.
-        render_mode: None.
-        task: Attributes of :class:`~rlkit.envs.locomotion.task.Task`.
+        render_mode: None, ``"rgb_array"`` or ``"depth_array"`` (a picture of each body), or ``"human"`` (a window that
+            shows the first).
+        arguments: Attributes of :class:`~rlkit.envs.locomotion.task.Task` and of
+            :class:`~rlkit.envs.locomotion.stage.RenderOptions`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 62, "metrics": METRICS}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 62, "metrics": METRICS}
 
     def __init__(
         self,
@@ -49,13 +54,14 @@ class ObstacleCourseVectorEnv(BatchEnv):
         max_episode_steps: int | None = None,
         copy: bool = True,
         render_mode: str | None = None,
-        **task: Any,
+        **arguments: Any,
     ) -> None:
-        self._arguments = {"max_episode_steps": max_episode_steps, "copy": copy, "render_mode": render_mode, **task}
-        self.setup: Setup = set_up(Task.parse(task))
+        own = {"max_episode_steps": max_episode_steps, "copy": copy, "render_mode": render_mode}
+        self._arguments = own | arguments
+        render_options = RenderOptions.take(arguments)
+        self.setup: Setup = set_up(Task.parse(arguments, RENDER_OPTIONS))
         body = self.setup.body
-        tracks = Tracks(self.setup, num_envs)
-        self._model = build_model(body, tracks.courses.bank if self.setup.may_be_rough else None)
+        self._model = build_model(body, new_bank(body.limits) if self.setup.may_be_rough else None)
         self._layout = layout_of(body, self._model)
         super().__init__(
             num_envs,
@@ -68,7 +74,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         )
         self.metadata |= {"render_fps": round(1.0 / body.step_s), "observation_groups": self.observation_groups}
         n = self.num_envs
-        self._tracks = tracks
+        self._tracks = Tracks(self.setup, n)
         self._rules = rules_of(body, body.reward, HOLD_S)
         self._points = body.points.array()
         self._origin = new_origin(n)
@@ -80,6 +86,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         self._draws_conditions = bool((self._ranges[:, 0] < self._ranges[:, 1]).any())
         self._push_steps = max(1, math.ceil(self.setup.conditions.push_every_s / body.step_s - 1e-9))
         self._simulation = Simulation(self._model, n, self.setup.threads, self.setup.conditions.changed)
+        self._screen = Screen(self._simulation, self._tracks.courses, render_options, body.step_s)
 
     @property
     def observation_groups(self) -> dict[str, tuple[int, int]]:
@@ -152,6 +159,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         simulation.settle(rows)
         episode.locate_rows(rows, simulation.readout, anatomy, self._progress)
         self._observe(rows)
+        self._show(rows)
 
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[np.float32]) -> None:
         simulation, model = self._simulation, self._model
@@ -178,6 +186,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
             self._observations[broken] = 0.0
             rows = rows & ~broken
         self._observe(rows)
+        self._show(rows)
 
     def _push(self, rows: NDArray[np.bool_]) -> None:
         conditions.push_rows(
@@ -240,6 +249,48 @@ class ObstacleCourseVectorEnv(BatchEnv):
             "conditions": self._conditions,
             "observations": self._observations,
         }
+
+    def _show(self, rows: NDArray[np.bool_]) -> None:
+        """In the window, if there is to be one."""
+        if self.render_mode == "human" and rows[0]:
+            self._screen.show(self._shot(0))
+
+    def render(self) -> tuple[NDArray[Any], ...] | None:
+        """A picture of each body: colours ``(height, width, 3)`` uint8 or depths in metres ``(height, width)`` float32.
+
+        None without a render mode, and in a window, which every step brings up to date.
+
+        Raises:
+            UsageError: If nothing here can draw; the message says what to install.
+        """
+        if self.render_mode in (None, "human"):
+            return None
+        return tuple(self.render_row(row, self.render_mode) for row in range(self.num_envs))
+
+    def render_row(self, row: int, mode: str = "rgb_array") -> NDArray[Any]:
+        """A picture of one body of the batch, whatever the render mode of the batch.
+
+        Args:
+            row: Which.
+            mode: ``"rgb_array"`` or ``"depth_array"``.
+        """
+        if mode not in RENDER_MODES[1:]:
+            raise ValueError(f"a row is rendered as {' or '.join(map(repr, RENDER_MODES[1:]))}, got {mode!r}")
+        if not self._seeded:
+            raise ValueError("call reset() before render()")
+        return self._screen.draw(self._shot(row), mode)
+
+    def _shot(self, row: int) -> Shot:
+        """What there is to see of a body."""
+        places, sites = self._simulation.readout.site_xpos[row], self._model.anatomy.sites
+        root, eye = places[sites[ROOT_SITE]].copy(), places[sites[SCAN_SITE]]
+        heights = self._observations[row, self._layout.first_point :] + (root[2] - self._model.anatomy.stand_m)
+        points = np.column_stack([eye[:2] + self._points, heights])
+        return Shot(row, root, self.terrain_height(root[0], root[1], root[2], row), points)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Give back what was used to draw."""
+        self._screen.close()
 
     def __getstate__(self) -> State:
         """For pickle: MuJoCo's batch is made anew from the arguments and set to its state."""
