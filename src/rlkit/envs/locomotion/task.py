@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,12 @@ class Task:
             raise UsageError("course fixes the course and course_seed fixes it too: give one of them")
 
     @classmethod
-    def parse(cls, arguments: Mapping[str, Any]) -> Task:
+    def parse(cls, arguments: Mapping[str, Any], others: Sequence[str] = ()) -> Task:
         """From keyword arguments.
+
+        Args:
+            arguments: By name.
+            others: Names that an error lists too.
 
         Raises:
             UsageError: If one is unknown (the nearest is named) or wrong.
@@ -61,7 +65,7 @@ class Task:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in arguments:
             if key not in known:
-                raise UsageError(f"there is no argument {key!r}: {nearest(key, known)}")
+                raise UsageError(f"there is no argument {key!r}: {nearest(key, [*known, *others])}")
         return cls(**arguments)
 
 

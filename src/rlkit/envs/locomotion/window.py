@@ -14,6 +14,7 @@ from rlkit.envs.locomotion.stage import Shot, Stage
 from rlkit.errors import UsageError
 
 TITLE = "rlkit"
+LEFT_OUT = 10  # frames in a row, where drawing is slower than the simulation
 
 
 class Window:
@@ -21,7 +22,7 @@ class Window:
 
     Args:
         stage: The scene.
-        frame_s: Between two frames; :meth:`show` waits for it.
+        frame_s: Between two frames; :meth:`show` waits, so that time passes as it does in the simulation.
 
     Raises:
         UsageError: If there is no display.
@@ -40,23 +41,29 @@ class Window:
         self._glfw.set_cursor_pos_callback(self._window, self._on_cursor)
         self._glfw.set_scroll_callback(self._window, self._on_scroll)
         self._glfw.set_key_callback(self._window, self._on_key)
-        self._next_s = time.monotonic()
+        self._due_s = time.monotonic()
+        self._left_out = 0
 
     def show(self, shot: Shot) -> None:
-        """Draw a frame when its time has come; nothing once the window was closed."""
+        """Draw a frame when its time has come, or none if it is late already; nothing once the window was closed."""
         if self._window is None:
             return
         self._glfw.poll_events()
         if self._glfw.window_should_close(self._window):
             self.close()
             return
+        now = time.monotonic()
+        self._due_s += self._frame_s
+        if now > self._due_s + self._frame_s and self._left_out < LEFT_OUT:
+            self._left_out += 1
+            return
+        self._left_out = 0
+        self._due_s = max(self._due_s, now)
         self._stage.show(shot)
         self._glfw.make_context_current(self._window)
         size = self._glfw.get_framebuffer_size(self._window)
         mujoco.mjr_render(mujoco.MjrRect(0, 0, *size), self._stage.scene, self._drawn_by)
-        now = time.monotonic()
-        time.sleep(max(0.0, self._next_s - now))
-        self._next_s = max(self._next_s, now) + self._frame_s
+        time.sleep(max(0.0, self._due_s - time.monotonic()))
         self._glfw.swap_buffers(self._window)
 
     def close(self) -> None:
@@ -82,7 +89,7 @@ class Window:
             self._glfw.set_window_should_close(window, True)
 
     def _turn(self, how: Any, right: float, down: float) -> None:
-        mujoco.mjv_moveCamera(self._stage.model, how, right, down, self._stage.scene, self._stage.camera)
+        mujoco.mjv_moveCamera(self._stage.model, how, right, down, self._stage.camera)
 
 
 def _started_glfw() -> Any:
