@@ -130,7 +130,14 @@ class ObstacleCourseEnv(SingleEnv):
             Where several runs share a machine, 1 is fastest.
         max_episode_steps: Ends episodes after so many steps instead. (``gymnasium.make`` keeps an argument of this name
             for its ``TimeLimit`` wrapper, which knows nothing of verdicts: give it ``episode_s``.)
-        render_mode: None.
+        render_mode: ``"rgb_array"``, ``"depth_array"`` (metres, float32), or ``"human"``: a window that every step brings
+            up to date; drag to turn the camera, scroll to come closer. Pictures need no display: MuJoCo draws through
+            EGL or else OSMesa, and ``MUJOCO_GL`` chooses. The camera goes along beside the body; squares of the ground
+            have sides of 1 m.
+        width: Of pictures, in pixels.
+        height: Of pictures, in pixels.
+        show_scan: Draw the points at which the body sees the terrain.
+        antialias: Smooth edges; a picture takes two and a half times as long.
 
     ## Versions
 
@@ -147,14 +154,16 @@ class ObstacleCourseEnv(SingleEnv):
     metadata: dict[str, Any] = ObstacleCourseVectorEnv.metadata
     _batch: ObstacleCourseVectorEnv
 
-    def __init__(self, *, max_episode_steps: int | None = None, render_mode: str | None = None, **task: Any) -> None:
+    def __init__(
+        self, *, max_episode_steps: int | None = None, render_mode: str | None = None, **arguments: Any
+    ) -> None:
         batch = ObstacleCourseVectorEnv(
             1,
             autoreset_mode=AutoresetMode.DISABLED,
             max_episode_steps=max_episode_steps,
             copy=False,
             render_mode=render_mode,
-            **task,
+            **arguments,
         )
         super().__init__(batch)
         self.metadata = {key: value for key, value in batch.metadata.items() if key != "autoreset_mode"}
