@@ -117,6 +117,8 @@ class LocomotionConfig(EnvConfig):
     episode_s: float = 20.0
     limits: Any = None
     reward: Any = None
+    conditions: Any = None
+    course: Any = None
     threads: int | None = None
 
 

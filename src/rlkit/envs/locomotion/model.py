@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rlkit.envs.locomotion.bodies import BodySpec
 from rlkit.envs.locomotion.courses import MAX_BOXES
 from rlkit.envs.locomotion.geometry import Geoms
+from rlkit.envs.locomotion.looks import dress
 from rlkit.envs.locomotion.rough import Bank, add_height_fields
 from rlkit.errors import UsageError, nearest
 
@@ -18,7 +19,6 @@ PREFIX = "rlkit_"  # of every name that is added to a model
 ROOT_SITE, SCAN_SITE, FIRST_FOOT = 0, 1, 2  # order of the added sites; a head's comes last
 TOUCH_MARGIN_M = 0.02  # a foot's touch sensor reaches beyond the foot: contacts lie on its surface
 ARENA_BYTES = 1 << 21  # for contacts, of each simulation; the bodies use less than a tenth
-OBSTACLE_RGBA = (0.55, 0.43, 0.33, 1.0)
 _SIMPLE = ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")  # shapes that a site can have too
 
 
@@ -28,6 +28,8 @@ class Anatomy(NamedTuple):
     joints: NDArray[np.int64]  # addresses in qpos, without the root's
     dofs: NDArray[np.int64]  # addresses in qvel, without the root's
     root_qpos: NDArray[np.int64]  # addresses in qpos of what places the root
+    root_body: int
+    pushed: NDArray[np.int64]  # addresses in qvel of the root's speed along the track and, unless planar, across it
     planar: bool
     sites: NDArray[np.int64]  # root, scan origin, feet, and the head if it counts
     reach_m: NDArray[np.float64]  # (feet,) radius of the ball about a foot that holds it
@@ -73,6 +75,7 @@ def build_model(body: BodySpec, bank: Bank | None) -> Model:
     _check_names(body, bare)
     _set_options(spec, body)
     _lay_track(spec, bank)
+    dress(spec)
     _add_sensors(spec, body, bare)
     model = spec.compile()
     return Model(model, _anatomy(body, model, bare), _geoms(model), *_controls(body, model), *_names(body, model))
@@ -130,31 +133,26 @@ def _lay_track(spec: Any, bank: Bank | None) -> None:
     """Put ground, boxes and height field in the place of the world's planes."""
     planes = [geom for geom in spec.worldbody.geoms if geom.type == mujoco.mjtGeom.mjGEOM_PLANE]
     surface: dict[str, Any] = {"contype": 0, "conaffinity": 1, "condim": 3}  # bodies touch it, boxes not each other
-    ground: dict[str, Any] = {}
     if planes:
         floor = planes[0]
         surface |= {"friction": list(floor.friction), "margin": floor.margin, "condim": floor.condim}
-        ground = {"material": floor.material, "rgba": list(floor.rgba)}
     for plane in planes:
         spec.delete(plane)
-    spec.worldbody.add_geom(
-        name=f"{PREFIX}ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0], **ground, **surface
-    )
+    spec.worldbody.add_geom(name=f"{PREFIX}ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0], **surface)
     for number in range(MAX_BOXES):
         spec.worldbody.add_geom(
             name=f"{PREFIX}box_{number}",
             type=mujoco.mjtGeom.mjGEOM_BOX,
             size=[0.1, 0.1, 0.1],
             pos=[0.0, 0.0, -50.0],
-            rgba=list(OBSTACLE_RGBA),
             **surface,
         )
     if bank is not None:
-        add_height_fields(spec, bank, name=f"{PREFIX}field", rgba=list(OBSTACLE_RGBA), **surface)
+        add_height_fields(spec, bank, name=f"{PREFIX}field", **surface)
 
 
 def _add_sensors(spec: Any, body: BodySpec, bare: Any) -> None:
-    """Sites on the root, where it looks from, on feet and head; sensors on them; a camera that follows."""
+    """Sites on the root, where it looks from, on feet and head; sensors on them."""
     root = spec.body(body.root)
     root.add_site(name=f"{PREFIX}root", quat=_upright(body, bare), group=4)
     spec.body(body.scan_origin or body.root).add_site(name=f"{PREFIX}scan", group=4)
@@ -171,12 +169,6 @@ def _add_sensors(spec: Any, body: BodySpec, bare: Any) -> None:
         _add_sensor(spec, "TOUCH", f"foot_{number}")
     for number in range(len(body.torque_bodies)):
         _add_sensor(spec, "TORQUE", f"torque_{number}")
-    root.add_camera(
-        name=f"{PREFIX}track",
-        mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM,
-        pos=[0.0, -4.0, 0.6],
-        xyaxes=[1.0, 0.0, 0.0, 0.0, 0.15, 1.0],
-    )
 
 
 def _upright(body: BodySpec, bare: Any) -> list[float]:
@@ -229,6 +221,8 @@ def _anatomy(body: BodySpec, model: Any, bare: Any) -> Anatomy:
         joints=addresses(others, model.jnt_qposadr, width),
         dofs=addresses(others, model.jnt_dofadr, dof_width),
         root_qpos=addresses(sorted(roots), model.jnt_qposadr, width),
+        root_body=int(root.id),
+        pushed=_pushed(model, sorted(roots)),
         planar=body.planar,
         sites=np.array([model.site(PREFIX + name).id for name in sites], dtype=np.int64),
         reach_m=np.array([bare.geom(name).rbound[0] for name in body.feet]),
@@ -242,6 +236,16 @@ def _anatomy(body: BodySpec, model: Any, bare: Any) -> Anatomy:
         weight_n=float(model.body_subtreemass[root.id] * np.linalg.norm(model.opt.gravity)),
         stand_m=float(data.site(f"{PREFIX}root").xpos[2]),
     )
+
+
+def _pushed(model: Any, roots: list[int]) -> NDArray[np.int64]:
+    """Addresses of the root's speeds along the ground."""
+    first = model.jnt_dofadr[roots[0]]
+    if len(roots) == 1:  # a free joint: x, y, z first
+        return np.array([first, first + 1], dtype=np.int64)
+    slides = [j for j in roots if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_SLIDE]
+    along = max(slides, key=lambda j: abs(model.jnt_axis[j, 0]))
+    return np.array([model.jnt_dofadr[along]], dtype=np.int64)
 
 
 def _geoms(model: Any) -> Geoms:

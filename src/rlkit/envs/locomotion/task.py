@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rlkit.envs.locomotion.bodies import Body, BodySpec, RewardWeights, from_fields, parse_body
+from rlkit.envs.locomotion.conditions import Conditions
+from rlkit.envs.locomotion.course import Course, as_course
 from rlkit.envs.locomotion.courses import MIXTURE, ROUGH, parse_terrain
 from rlkit.envs.locomotion.curriculum import CURRICULA
 from rlkit.envs.locomotion.limits import CourseLimits
@@ -28,6 +30,8 @@ class Task:
     episode_s: float = 20.0
     limits: Mapping[str, Any] | None = None
     reward: Mapping[str, Any] | None = None
+    conditions: Mapping[str, Any] | Conditions | None = None
+    course: Any = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -44,10 +48,16 @@ class Task:
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
                 raise UsageError(f"{name} is None or a mapping of what is to be changed, got {value!r}")
+        if self.course is not None and seed is not None:
+            raise UsageError("course fixes the course and course_seed fixes it too: give one of them")
 
     @classmethod
-    def parse(cls, arguments: Mapping[str, Any]) -> Task:
+    def parse(cls, arguments: Mapping[str, Any], others: Sequence[str] = ()) -> Task:
         """From keyword arguments.
+
+        Args:
+            arguments: By name.
+            others: Names that an error lists too.
 
         Raises:
             UsageError: If one is unknown (the nearest is named) or wrong.
@@ -55,7 +65,7 @@ class Task:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in arguments:
             if key not in known:
-                raise UsageError(f"there is no argument {key!r}: {nearest(key, known)}")
+                raise UsageError(f"there is no argument {key!r}: {nearest(key, [*known, *others])}")
         return cls(**arguments)
 
 
@@ -67,7 +77,9 @@ class Setup:
         task: Its arguments.
         body: The body, with the limits and weights of the task.
         terrain: Number in ``courses.TERRAINS``.
+        course: What every episode runs; None where courses are drawn.
         may_be_rough: Whether the model needs height fields.
+        conditions: What is not as in the model.
         threads: That step the simulations.
         episode_steps: Steps of an episode at most.
     """
@@ -75,7 +87,9 @@ class Setup:
     task: Task
     body: BodySpec
     terrain: int
+    course: Course | None
     may_be_rough: bool
+    conditions: Conditions
     threads: int
     episode_steps: int
 
@@ -94,11 +108,14 @@ def set_up(task: Task) -> Setup:
         changes["reward"] = from_fields(RewardWeights, task.reward, "reward", base=body.reward)
     body = dataclasses.replace(body, **changes)
     terrain = parse_terrain(task.terrain, body.limits)
+    course = None if task.course is None else as_course(task.course).checked(body.limits)
     return Setup(
         task,
         body,
         terrain,
-        terrain in (ROUGH, MIXTURE),
+        course,
+        terrain in (ROUGH, MIXTURE) or (course is not None and course.field is not None),
+        Conditions.parse(task.conditions),
         parse_threads(task.threads),
         max(1, round(task.episode_s / body.step_s)),
     )

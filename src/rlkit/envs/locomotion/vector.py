@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,33 +12,39 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlkit.envs.batch import BatchEnv, State
-from rlkit.envs.locomotion import episode
-from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES, Courses, courses_state, new_courses, restore_courses
-from rlkit.envs.locomotion.curriculum import LEVELS, promote_rows
-from rlkit.envs.locomotion.generation import generate_rows
+from rlkit.envs.locomotion import conditions, episode
+from rlkit.envs.locomotion.course import Course
+from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES
 from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, judge
-from rlkit.envs.locomotion.model import build_model
+from rlkit.envs.locomotion.model import ROOT_SITE, SCAN_SITE, build_model
 from rlkit.envs.locomotion.observation import layout_of, new_origin, sense_rows
+from rlkit.envs.locomotion.render import RENDER_MODES, Screen
 from rlkit.envs.locomotion.rewards import rules_of
-from rlkit.envs.locomotion.scan import scan_rows
+from rlkit.envs.locomotion.rough import new_bank
+from rlkit.envs.locomotion.scan import scan_rows, terrain_height
 from rlkit.envs.locomotion.simulation import Simulation
+from rlkit.envs.locomotion.stage import RENDER_OPTIONS, RenderOptions, Shot
 from rlkit.envs.locomotion.task import Setup, Task, set_up
-from rlkit.envs.streams import new_streams, next_bits
+from rlkit.envs.locomotion.tracks import Tracks
 
 
 class ObstacleCourseVectorEnv(BatchEnv):
     """N bodies at once; :class:`~rlkit.envs.locomotion.env.ObstacleCourseEnv` explains arguments and spaces.
+
+    In addition, ``reset(options=...)`` takes for ``course`` a list of N, with None where a course is to be drawn.
 
     Args:
         num_envs: N.
         autoreset_mode: See :class:`~rlkit.envs.batch.BatchEnv`.
         max_episode_steps: Ends episodes after so many steps instead of after ``episode_s``.
         copy: See :class:`~rlkit.envs.batch.BatchEnv`.
-        render_mode: None.
-        task: Attributes of :class:`~rlkit.envs.locomotion.task.Task`.
+        render_mode: None, ``"rgb_array"`` or ``"depth_array"`` (a picture of each body), or ``"human"`` (a window that
+            shows the first).
+        arguments: Attributes of :class:`~rlkit.envs.locomotion.task.Task` and of
+            :class:`~rlkit.envs.locomotion.stage.RenderOptions`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": [], "render_fps": 62, "metrics": METRICS}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 62, "metrics": METRICS}
 
     def __init__(
         self,
@@ -47,12 +54,14 @@ class ObstacleCourseVectorEnv(BatchEnv):
         max_episode_steps: int | None = None,
         copy: bool = True,
         render_mode: str | None = None,
-        **task: Any,
+        **arguments: Any,
     ) -> None:
-        self.setup: Setup = set_up(Task.parse(task))
+        own = {"max_episode_steps": max_episode_steps, "copy": copy, "render_mode": render_mode}
+        self._arguments = own | arguments
+        render_options = RenderOptions.take(arguments)
+        self.setup: Setup = set_up(Task.parse(arguments, RENDER_OPTIONS))
         body = self.setup.body
-        self._courses: Courses = new_courses(num_envs, body.limits)
-        self._model = build_model(body, self._courses.bank if self.setup.may_be_rough else None)
+        self._model = build_model(body, new_bank(body.limits) if self.setup.may_be_rough else None)
         self._layout = layout_of(body, self._model)
         super().__init__(
             num_envs,
@@ -63,22 +72,21 @@ class ObstacleCourseVectorEnv(BatchEnv):
             copy=copy,
             render_mode=render_mode,
         )
-        self.metadata["render_fps"] = round(1.0 / body.step_s)
-        self.metadata["observation_groups"] = self.observation_groups
+        self.metadata |= {"render_fps": round(1.0 / body.step_s), "observation_groups": self.observation_groups}
         n = self.num_envs
+        self._tracks = Tracks(self.setup, n)
         self._rules = rules_of(body, body.reward, HOLD_S)
-        self._limits = body.limits.for_kernels()
         self._points = body.points.array()
         self._origin = new_origin(n)
         self._progress = np.zeros(n, dtype=PROGRESS)
         self._counts = np.zeros((n, len(KINDS)), dtype=np.int64)
         self._passed_at = np.zeros((n, MAX_OBSTACLES), dtype=np.int64)
-        self._levels = np.zeros(n, dtype=np.int64)
-        self._episodes = np.zeros(n, dtype=np.int64)
-        self._keys = np.zeros(n, dtype=np.uint64)
-        self._unkeyed = np.ones(n, dtype=np.bool_)
-        self._terrains = np.full(n, self.setup.terrain, dtype=np.int32)
-        self._simulation = Simulation(self._model, n, self.setup.threads)
+        self._ranges = self.setup.conditions.ranges()
+        self._conditions = np.tile(self._ranges[:, 0], (n, 1))
+        self._draws_conditions = bool((self._ranges[:, 0] < self._ranges[:, 1]).any())
+        self._push_steps = max(1, math.ceil(self.setup.conditions.push_every_s / body.step_s - 1e-9))
+        self._simulation = Simulation(self._model, n, self.setup.threads, self.setup.conditions.changed)
+        self._screen = Screen(self._simulation, self._tracks.courses, render_options, body.step_s)
 
     @property
     def observation_groups(self) -> dict[str, tuple[int, int]]:
@@ -92,6 +100,11 @@ class ObstacleCourseVectorEnv(BatchEnv):
         return self._layout.names
 
     @property
+    def observation_units(self) -> tuple[str, ...]:
+        """Of every observation."""
+        return self._layout.units
+
+    @property
     def action_names(self) -> tuple[str, ...]:
         """Of every action: the actuator, or the joint that it drives."""
         return self._model.actuator_names
@@ -99,74 +112,67 @@ class ObstacleCourseVectorEnv(BatchEnv):
     @property
     def levels(self) -> NDArray[np.int64]:
         """Levels of the adaptive curriculum, shape ``(n,)``, from 0 to 9."""
-        return self._levels.copy()
+        return self._tracks.levels.copy()
+
+    def conditions(self) -> dict[str, NDArray[np.float64]]:
+        """The conditions of the present episodes, shape ``(n,)`` each."""
+        return {name: self._conditions[:, k].copy() for k, name in enumerate(conditions.NAMES)}
+
+    def get_course(self, row: int = 0) -> Course:
+        """The course that one body runs: ``Course.to_json`` writes it, ``reset(options=...)`` takes it."""
+        return self._tracks.get(row)
+
+    def terrain_height(self, x_m: float, y_m: float = 0.0, below_m: float = math.inf, row: int = 0) -> float:
+        """Height of the terrain under a point of one course, as observation, reward and termination know it.
+
+        Args:
+            x_m: Along the track.
+            y_m: To the left.
+            below_m: Surfaces above it do not count.
+            row: Whose course.
+        """
+        return float(terrain_height(self._tracks.courses, row, float(x_m), float(y_m), float(below_m)))
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin new episodes; see the manual for the options."""
+        options = dict(options or {})
+        mask = options.pop("reset_mask", None)
+        rows = self._reset_mask(mask)
+        given = {"given": self._tracks.given(options), "reset_mask": mask}
         if seed is not None:
-            rows = self._reset_mask((options or {}).get("reset_mask"))
-            self._unkeyed |= rows
-        return super().reset(seed=seed, options=options)
+            self._tracks.forget(rows)
+        return super().reset(seed=seed, options=given)
 
     def _reset_rows(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
-        self._draw_courses(rows)
         simulation, anatomy = self._simulation, self._model.anatomy
-        simulation.place(rows, self._courses)
+        self._tracks.draw(rows, self._ended, self._progress, self._streams)
+        self._tracks.put(rows, options.get("given", []))
+        if self._draws_conditions:
+            conditions.draw_rows(rows, self._ranges, self._streams, self._conditions)
+        simulation.vary(rows, self._conditions)
+        simulation.place(rows, self._tracks.courses)
         simulation.reset(rows)
-        episode.begin_rows(
-            rows,
-            simulation.readout,
-            anatomy,
-            self.setup.body.start_noise,
-            self._streams,
-            self._progress,
-            self._counts,
-        )
+        noise = self.setup.body.start_noise
+        episode.begin_rows(rows, simulation.readout, anatomy, noise, self._streams, self._progress, self._counts)
         simulation.settle(rows)
         episode.locate_rows(rows, simulation.readout, anatomy, self._progress)
         self._observe(rows)
-
-    def _draw_courses(self, rows: NDArray[np.bool_]) -> None:
-        """New courses for these rows: of the next level where the curriculum is adaptive."""
-        task = self.setup.task
-        fresh = rows & self._unkeyed
-        if task.curriculum == "adaptive":
-            promote_rows(rows & self._ended & ~fresh, self._progress, self._courses, self._streams, self._levels)
-        if fresh.any():
-            self._levels[fresh] = 0
-            self._episodes[fresh] = 0
-            for row in np.flatnonzero(fresh):
-                self._keys[row] = next_bits(self._streams, int(row))
-            self._unkeyed[fresh] = False
-        if task.course_seed is not None:
-            self._keys[rows] = new_streams(task.course_seed, 1)[0, 0]
-            self._episodes[rows] = 0
-        adaptive = task.curriculum == "adaptive"
-        difficulties = task.difficulty * (self._levels / (LEVELS - 1) if adaptive else np.ones(self.num_envs))
-        generate_rows(
-            rows,
-            self._keys,
-            self._episodes,
-            self._terrains,
-            difficulties,
-            task.curriculum == "along",
-            self._limits,
-            self._courses,
-        )
-        self._episodes += rows
+        self._show(rows)
 
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[np.float32]) -> None:
         simulation, model = self._simulation, self._model
         episode.control_rows(rows, actions, model.control_middle, model.control_half, simulation.readout.control)
+        if conditions.PUSH in self.setup.conditions.changed:
+            self._push(rows)
         simulation.step(rows, self.setup.body.substeps)
         episode.advance_rows(
             rows,
             actions,
             simulation.readout,
             model.anatomy,
-            self._courses,
+            self._tracks.courses,
             self._rules,
             self._progress,
             self._passed_at,
@@ -180,35 +186,42 @@ class ObstacleCourseVectorEnv(BatchEnv):
             self._observations[broken] = 0.0
             rows = rows & ~broken
         self._observe(rows)
+        self._show(rows)
+
+    def _push(self, rows: NDArray[np.bool_]) -> None:
+        conditions.push_rows(
+            rows,
+            self._push_steps,
+            self._conditions,
+            self._model.anatomy.pushed,
+            self._streams,
+            self._progress,
+            self._simulation.readout.qvel,
+        )
 
     def _observe(self, rows: NDArray[np.bool_]) -> None:
-        layout, origin = self._layout, self._origin
+        layout, origin, courses = self._layout, self._origin, self._tracks.courses
         sense_rows(
             rows,
             self._simulation.readout,
             self._model.anatomy,
-            self._courses,
+            courses,
             layout.low,
             layout.high,
             origin,
             self._observations,
         )
-        scan_rows(
-            rows, self._courses, origin.x, origin.y, origin.z, self._points, self._observations, layout.first_point
-        )
+        scan_rows(rows, courses, origin.x, origin.y, origin.z, self._points, self._observations, layout.first_point)
 
     def _step_info(self) -> dict[str, Any]:
         return {"distance_m": self._progress["farthest_m"].copy(), "cleared": self._progress["cleared"].copy()}
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
-        return judge(self._progress, self._counts, self._courses, self._levels, self.setup.body.step_s)
+        tracks = self._tracks
+        return judge(self._progress, self._counts, tracks.courses, tracks.levels, self.setup.body.step_s)
 
     def _task_state(self) -> State:
-        return {
-            "simulation": self._simulation.get_state(),
-            "courses": courses_state(self._courses),
-            **self._arrays(),
-        }
+        return {"simulation": self._simulation.get_state(), "tracks": self._tracks.get_state(), **self._arrays()}
 
     def _set_task_state(self, state: State) -> None:
         for name, array in self._arrays().items():
@@ -217,21 +230,79 @@ class ObstacleCourseVectorEnv(BatchEnv):
                     f"the state is of another body or task: this one's {name} have shape {array.shape}, "
                     f"got {state[name].shape if name in state else 'none'}"
                 )
-        restore_courses(self._courses, state["courses"])
-        self._simulation.place(self._all_rows, self._courses)
-        self._simulation.set_state(state["simulation"])
         for name, array in self._arrays().items():
             array[...] = state[name]
+        self._tracks.set_state(state["tracks"])
+        self._simulation.vary(self._all_rows, self._conditions)
+        self._simulation.place(self._all_rows, self._tracks.courses)
+        self._simulation.set_state(state["simulation"])
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """What decides how episodes go on besides courses and simulations, by name; a row for each environment."""
+        """What decides how episodes go on besides courses and simulations, by name; a row for each environment.
+
+        Observations are among it: forces and accelerations in them are of a physics step that is past.
+        """
         return {
             "progress": self._progress.view(np.uint8).reshape(self.num_envs, -1),
             "counts": self._counts,
             "passed_at": self._passed_at,
-            "levels": self._levels,
-            "episodes": self._episodes,
-            "keys": self._keys,
-            "unkeyed": self._unkeyed,
+            "conditions": self._conditions,
             "observations": self._observations,
         }
+
+    def _show(self, rows: NDArray[np.bool_]) -> None:
+        """In the window, if there is to be one."""
+        if self.render_mode == "human" and rows[0]:
+            self._screen.show(self._shot(0))
+
+    def render(self) -> tuple[NDArray[Any], ...] | None:
+        """A picture of each body: colours ``(height, width, 3)`` uint8 or depths in metres ``(height, width)`` float32.
+
+        None without a render mode, and in a window, which every step brings up to date.
+
+        Raises:
+            UsageError: If nothing here can draw; the message says what to install.
+        """
+        if self.render_mode in (None, "human"):
+            return None
+        return tuple(self.render_row(row, self.render_mode) for row in range(self.num_envs))
+
+    def render_row(self, row: int, mode: str = "rgb_array") -> NDArray[Any]:
+        """A picture of one body of the batch, whatever the render mode of the batch.
+
+        Args:
+            row: Which.
+            mode: ``"rgb_array"`` or ``"depth_array"``.
+        """
+        if mode not in RENDER_MODES[1:]:
+            raise ValueError(f"a row is rendered as {' or '.join(map(repr, RENDER_MODES[1:]))}, got {mode!r}")
+        if not self._seeded:
+            raise ValueError("call reset() before render()")
+        return self._screen.draw(self._shot(row), mode)
+
+    def _shot(self, row: int) -> Shot:
+        """What there is to see of a body."""
+        places, sites = self._simulation.readout.site_xpos[row], self._model.anatomy.sites
+        root, eye = places[sites[ROOT_SITE]].copy(), places[sites[SCAN_SITE]]
+        heights = self._observations[row, self._layout.first_point :] + (root[2] - self._model.anatomy.stand_m)
+        points = np.column_stack([eye[:2] + self._points, heights])
+        return Shot(row, root, self.terrain_height(root[0], root[1], root[2], row), points)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Give back what was used to draw."""
+        self._screen.close()
+
+    def __getstate__(self) -> State:
+        """For pickle: MuJoCo's batch is made anew from the arguments and set to its state."""
+        return {
+            "num_envs": self.num_envs,
+            "arguments": {**self._arguments, "autoreset_mode": self.autoreset_mode.name.lower()},
+            "spec": self.spec,
+            "state": self.get_state() if self._seeded else None,
+        }
+
+    def __setstate__(self, pickled: State) -> None:
+        self.__init__(pickled["num_envs"], **pickled["arguments"])  # type: ignore[misc]
+        self.spec = pickled["spec"]
+        if pickled["state"] is not None:
+            self.set_state(pickled["state"])
