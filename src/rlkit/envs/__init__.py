@@ -40,6 +40,7 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     "rlkit/ObstacleCourse-v0": EnvironmentSpec(
         entry_point="rlkit.envs.locomotion.env:ObstacleCourseEnv",
         vector_entry_point="rlkit.envs.locomotion.vector:ObstacleCourseVectorEnv",
+        evaluation="rlkit.envs.locomotion.evaluation",
     ),
 }
 
