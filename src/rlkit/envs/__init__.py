@@ -34,7 +34,7 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     ),
     "rlkit/DataCenterCooling-v0": EnvironmentSpec(
         entry_point="rlkit.envs.cooling.env:CoolingEnv",
-        vector_entry_point="rlkit.envs.cooling.vector:CoolingVectorEnv",
+        vector_entry_point="rlkit.envs.cooling.safety.stack:make_vector",
         evaluation="rlkit.envs.cooling.evaluation",
     ),
 }

@@ -64,6 +64,8 @@ class PuePredictor(Learner):
         super().__init__(envs)
         check_settings(config, device)
         inner: Any = envs.envs
+        if envs.envs is not envs.envs.unwrapped:
+            raise UsageError(f"agent={AGENT} learns from an operator's years and does not act: leave env.safety out")
         self.reader = FeatureReader(getattr(inner, "observation_names", ()), getattr(inner, "action_names", ()))
         self.config, self.seed = config, seed
         self.env_id, self.arguments = inner.spec.id, dict(inner.spec.kwargs)
