@@ -251,6 +251,13 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
         """One of the true readings; ``index`` numbers zones or racks."""
         return float(self._batch.reading(name, index)[0])
 
+    def record(self) -> dict[str, float]:
+        """The step that has just been made, for :func:`rlkit.envs.cooling.plot.draw_episode`."""
+        from rlkit.envs.cooling.plot import record_of
+
+        record = record_of(self._batch)
+        return record if self.layers is None else {**record, "intervened": float(self.layers.intervened[0])}
+
     def active_faults(self) -> list[dict[str, Any]]:
         """The truth about what is broken."""
         return self._batch.active_faults(0)

@@ -281,7 +281,7 @@ def markdown(judgement: Mapping[str, Any]) -> str:
     trips = [f"{name} ({players[name]['thermal_trip']:.0%})" for name in order if players[name]["thermal_trip"] > 0.0]
     if trips:
         lines += ["", f"Thermal trips (episodes cut short, so that their sums are too low): {', '.join(trips)}."]
-    if judgement["safety"] is not None:
+    if judgement.get("safety") is not None:
         lines += ["", _interventions(judgement["safety"])]
     return "\n".join([*lines, "", _sentence(judgement["headline"])]) + "\n"
 

@@ -126,6 +126,11 @@ class SafetyLayer(VectorWrapper[Any, Any, Any, Any, Any], ABC):
         return self._stack.commands
 
     @property
+    def intervened(self) -> NDArray[np.bool_]:
+        """Whether the last action reached the plant otherwise than the agent had asked, ``(n,)``."""
+        return self._stack.changed.copy()
+
+    @property
     def step_minutes(self) -> float:
         """Length of a step."""
         return float(self.plant_envs.setup.task.step_s) / 60.0
