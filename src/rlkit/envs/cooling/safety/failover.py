@@ -14,6 +14,7 @@ from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.safety.layer import Outcome, SafetyLayer
 from rlkit.envs.cooling.safety.monitor import monitored
 from rlkit.envs.cooling.safety.rules import Fallback
+from rlkit.envs.cooling.safety.steady import answered
 from rlkit.envs.cooling.safety.verify import cooling_rule, fallback_values, inlet_limit
 from rlkit.envs.jit import kernel
 from rlkit.errors import UsageError
@@ -189,7 +190,7 @@ def decide_rows(values, seen, rules, shares, state):  # type: ignore[no-untyped-
     """
     some = False
     for i in range(values.shape[0]):
-        state.unanswered[i] = state.lost[i] or not np.isfinite(values[i]).all()
+        state.unanswered[i] = state.lost[i] or not answered(i, values)
         cause, warm = _cause(i, state.unanswered[i], seen, rules)
         if cause >= 0 and not state.engaged[i]:
             state.engaged[i] = True

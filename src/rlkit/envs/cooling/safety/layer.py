@@ -206,7 +206,7 @@ class SafetyLayer(VectorWrapper[Any, Any, Any, Any, Any], ABC):
         """The innermost layer's: step the plant, and count for all."""
         stack, encoded = self._stack, given
         _differ(proposed, filtered, stack.fresh, stack.changed)
-        if filtered is not proposed:
+        if stack.changed.any():
             encoded = np.where(filtered == proposed, given, self.plant_envs.encode_actions(filtered))
         observations, rewards, terminated, truncated, info = self.env.step(encoded.astype(np.float32))
         ended = terminated | truncated

@@ -91,8 +91,8 @@ class Monitor(SafetyLayer):
             self.disagree,
             self.silent,
             self._implausible,
-            np.zeros((n, readings, redundancy)),
-            np.zeros((n, readings, redundancy), dtype=np.int64),
+            np.zeros((n, readings, redundancy), dtype=np.float32),
+            np.zeros((n, readings, redundancy), dtype=np.uint8),
             self._last_airflow,
         )
 
@@ -129,7 +129,7 @@ class Monitor(SafetyLayer):
         return Instruments(
             columns,
             low,
-            high,
+            high - low,
             np.where(np.isin(units, WITH_FLOOR), low + 1e-3 * (high - low), -np.inf),
             np.isin(units, NEVER_STILL) & (setup.sensors.rules[columns]["noise"] > 0.0),
             np.array(zones, dtype=np.int64),

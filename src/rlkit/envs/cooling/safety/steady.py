@@ -300,13 +300,22 @@ def machines_suffice(i, p, zones, values, seen):  # type: ignore[no-untyped-def]
     )
 
 
+@inlined
+def answered(i, values):  # type: ignore[no-untyped-def]
+    """Whether the actions of hall ``i`` are numbers."""
+    known = True
+    for j in range(values.shape[1]):
+        known &= math.isfinite(values[i, j])
+    return known
+
+
 @kernel
 def predict_rows(plant, zones, values, commands, seen, out):  # type: ignore[no-untyped-def]
     """Write the inlets at which every zone would settle, shape ``(n, zones)``; NaN for actions that are."""
     for i in range(values.shape[0]):
         for z in range(zones.shape[0]):
             out[i, z] = math.nan
-            if not np.isnan(values[i]).any():
+            if answered(i, values):
                 out[i, z] = settled_inlet(i, z, plant[0], zones, values, commands, seen)
 
 
@@ -328,7 +337,7 @@ def check_rows(rows, plant, zones, values, commands, seen, limit_c, out):  # typ
     for i in range(rows.shape[0]):
         if not rows[i]:
             continue
-        safe = not np.isnan(values[i]).any() and machines_suffice(i, p, zones, values, seen)
+        safe = answered(i, values) and machines_suffice(i, p, zones, values, seen)
         for z in range(zones.shape[0]):
             if not safe:
                 break

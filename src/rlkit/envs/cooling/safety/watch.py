@@ -21,8 +21,8 @@ class Instruments(NamedTuple):
     """The readings that are watched, ``k``, each with ``r`` redundant sensors; places are -1 where there is none."""
 
     columns: NDArray[np.int64]  # (k, r) of observations
-    low: NDArray[np.float64]  # (k, r) ends of the instruments' ranges
-    high: NDArray[np.float64]
+    low: NDArray[np.float64]  # (k, r) the instruments' ranges
+    span: NDArray[np.float64]
     floor: NDArray[np.float64]  # (k, r) at or below it a sensor is dead
     freezable: NDArray[np.bool_]  # (k, r) whether its noise always shows
     zones: NDArray[np.int64]  # (zones, 5) of readings: hottest inlet, mean inlet, supply air, fan speed; of an action
@@ -41,8 +41,8 @@ class Watched(NamedTuple):
     disagree: NDArray[np.bool_]  # (n,)
     silent: NDArray[np.bool_]  # (n,)
     implausible: NDArray[np.bool_]  # (n,)
-    shown: NDArray[np.float64]  # (n, k, r) the last readings
-    repeats: NDArray[np.int64]  # (n, k, r)
+    shown: NDArray[np.float32]  # (n, k, r) the last observations
+    repeats: NDArray[np.uint8]  # (n, k, r) up to FROZEN_STEPS
     last_airflow: NDArray[np.float64]  # (n, zones)
 
 
@@ -64,26 +64,29 @@ def _upper_median(buffer, count):  # type: ignore[no-untyped-def]
 @inlined
 def _read(i, observations, begun, t, w, buffer):  # type: ignore[no-untyped-def]
     """Values of all readings of hall ``i``, and whether its sensors are plausible and alive."""
-    w.implausible[i] = False
-    all_frozen, some_freezable = True, False
-    for k in range(t.columns.shape[0]):
+    columns, lows, spans, floors, freezables = t.columns, t.low, t.span, t.floor, t.freezable
+    shown, repeats, values, begins = w.shown[i], w.repeats[i], w.values[i], begun[i]
+    all_frozen, some_freezable, implausible = True, False, False
+    for k in range(columns.shape[0]):
         count = 0
-        for r in range(t.columns.shape[1]):
-            value, low, span = np.float64(observations[i, t.columns[k, r]]), t.low[k, r], t.high[k, r] - t.low[k, r]
+        for r in range(columns.shape[1]):
+            raw, span, freezable = observations[i, columns[k, r]], spans[k, r], freezables[k, r]
+            value = np.float64(raw)
+            same = abs(value - np.float64(shown[k, r])) <= 1e-6 * (2.0 if t.scaled else span) and not begins
             if t.scaled:
-                value = low + 0.5 * (value + 1.0) * span
-            same = abs(value - w.shown[i, k, r]) <= 1e-6 * span and not begun[i]
-            w.repeats[i, k, r] = w.repeats[i, k, r] + 1 if same else 0
-            w.shown[i, k, r] = value
-            frozen = t.freezable[k, r] and w.repeats[i, k, r] >= FROZEN_STEPS
-            some_freezable = some_freezable or t.freezable[k, r]
-            all_frozen = all_frozen and (frozen or not t.freezable[k, r])
-            if math.isfinite(value) and value > t.floor[k, r] and not frozen:
+                value = lows[k, r] + 0.5 * (value + 1.0) * span
+            times = min(np.int64(repeats[k, r]) + 1, FROZEN_STEPS) if same else 0
+            repeats[k, r], shown[k, r] = times, raw
+            frozen = freezable and times >= FROZEN_STEPS
+            some_freezable |= freezable
+            all_frozen &= frozen or not freezable
+            if math.isfinite(value) and value > floors[k, r] and not frozen:
                 buffer[count] = value
                 count += 1
             else:
-                w.implausible[i] = True
-        w.values[i, k] = _upper_median(buffer, count)
+                implausible = True
+        values[k] = _upper_median(buffer, count)
+    w.implausible[i] = implausible
     w.silent[i] = some_freezable and all_frozen
 
 
