@@ -33,6 +33,7 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   scenarios=test                   negotiation: all, train, test, or a file of instances (selfplay.txt's syntax)
   bots=false                       negotiation: leave out the scripted bots' own rows
   controllers=[guideline36]        cooling: whom it is held against; default: every controller
+  safety=standard                  cooling: judge it behind the safety layers (docs/cooling-safety.md)
   bounds=false                     cooling: leave out perfect-model control, which takes most of the time
   episodes=100                     cooling, and environments without a table of their own: how many
   save=false                       true: replace the run's evaluation.json

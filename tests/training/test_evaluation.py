@@ -17,7 +17,7 @@ from rlkit.agents.policy import load_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
 from rlkit.training.config import compose_run
-from rlkit.training.evaluation import evaluate_run, evaluation_envs, judge, picture, play_episodes, to_markdown
+from rlkit.training.evaluation import evaluate_run, evaluation_envs, judge, pictures, play_episodes, to_markdown
 from rlkit.training.folder import RunFolder
 
 
@@ -137,13 +137,13 @@ def test_a_policy_of_another_environment_is_told(negotiation_run: Path, cartpole
 
 def test_picture_of_a_games_end(negotiation_run: Path) -> None:
     policy, config = load_policy(negotiation_run), compose_run([]).env
-    frame = picture(policy, config, seed=0)
-    assert frame is not None and frame.dtype == np.uint8 and frame.shape[2] == 3 and min(frame.shape[:2]) > 200
-    np.testing.assert_array_equal(frame, picture(policy, config, seed=0))
+    (frame,) = pictures(policy, config, seed=0).values()
+    assert frame.dtype == np.uint8 and frame.shape[2] == 3 and min(frame.shape[:2]) > 200
+    np.testing.assert_array_equal(frame, pictures(policy, config, seed=0)["last_frame"])
 
 
 def test_no_picture_is_no_reason_to_stop(recwarn: pytest.WarningsRecorder) -> None:
     """The toy has no such render mode, which is not worth a word either."""
     policy: Any = Constant()
-    assert picture(policy, compose_run(["env=gym", "env.id=toys:Toy-v0"]).env, seed=0) is None
+    assert pictures(policy, compose_run(["env=gym", "env.id=toys:Toy-v0"]).env, seed=0) == {}
     assert [str(warning.message) for warning in recwarn] == []

@@ -17,12 +17,15 @@ class EnvironmentSpec:
         vector_entry_point: Of the batch.
         evaluation: Module with ``evaluate``, its ``SETTINGS`` and ``markdown``, which judge agents on it; None for
             returns alone.
+        plot: ``"module:function"`` that draws an episode, shape ``(height, width, 3)``, from what the single
+            environment's ``record()`` gave after every step; None where there is none.
         kwargs: Default arguments.
     """
 
     entry_point: str
     vector_entry_point: str
     evaluation: str | None = None
+    plot: str | None = None
     kwargs: dict[str, Any] = field(default_factory=dict)
 
 
@@ -34,8 +37,9 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
     ),
     "rlkit/DataCenterCooling-v0": EnvironmentSpec(
         entry_point="rlkit.envs.cooling.env:CoolingEnv",
-        vector_entry_point="rlkit.envs.cooling.vector:CoolingVectorEnv",
+        vector_entry_point="rlkit.envs.cooling.safety.stack:make_vector",
         evaluation="rlkit.envs.cooling.evaluation",
+        plot="rlkit.envs.cooling.plot:draw_episode",
     ),
     "rlkit/ObstacleCourse-v0": EnvironmentSpec(
         entry_point="rlkit.envs.locomotion.env:ObstacleCourseEnv",

@@ -97,6 +97,7 @@ class CoolingConfig(EnvConfig):
     reward: Any = "weighted"
     price: Any = 0.10
     limits: Any = "recommended"
+    safety: Any = "none"
     eval_kwargs: dict[str, Any] = field(default_factory=lambda: {"split": "test"})
 
 

@@ -82,8 +82,13 @@ def evaluation_envs(config: EnvConfig, episodes: int) -> VecEnvAdapter:
     return make_envs(config, min(episodes, 1024 if config.id in ENVIRONMENTS else SIDE_BY_SIDE), judging=True)
 
 
-def picture(policy: Policy, config: EnvConfig, seed: int) -> NDArray[np.uint8] | None:
-    """The last frame of an episode, shape ``(height, width, 3)``; None if the environment cannot be drawn here."""
+def pictures(policy: Policy, config: EnvConfig, seed: int) -> dict[str, NDArray[np.uint8]]:
+    """An episode as pictures, shape ``(height, width, 3)`` each: ``last_frame``, and ``episode`` where a task plots it.
+
+    Empty if the environment cannot be drawn here.
+    """
+    row = ENVIRONMENTS.get(config.id)
+    plot, records = row.plot if row is not None else None, []
     try:
         with warnings.catch_warnings(action="ignore"):  # that it has no such mode
             env = make_env(config, render_mode="rgb_array")
@@ -93,11 +98,16 @@ def picture(policy: Policy, config: EnvConfig, seed: int) -> NDArray[np.uint8] |
             mask = env.get_wrapper_attr("action_masks")() if masked else None
             observation, _, terminated, truncated, _ = env.step(policy.predict(observation, mask))
             over = terminated or truncated
-        frame: Any = env.render()
+            if plot is not None:
+                records.append(env.get_wrapper_attr("record")())
+        frames: dict[str, Any] = {"last_frame": env.render()}
+        if plot is not None:
+            module, _, function = plot.partition(":")
+            frames["episode"] = getattr(importlib.import_module(module), function)(records)
         env.close()
     except Exception:  # a library that draws is missing, or a display: a picture is not worth the run
-        return None
-    return frame if isinstance(frame, np.ndarray) and frame.ndim == 3 else None
+        return {}
+    return {name: frame for name, frame in frames.items() if isinstance(frame, np.ndarray) and frame.ndim == 3}
 
 
 def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from rlkit.training.evaluation import (
     SEED_OFFSET,
     evaluate_run,
     evaluation_envs,
-    picture,
+    pictures,
     play_episodes,
     save_judgement,
 )
@@ -297,10 +297,10 @@ class RunCallback(BaseCallback):
         prefix = self._eval_envs.metrics_prefix
         for name, value in self._eval_envs.pop_metrics().items():
             self.logger.record(f"eval/{prefix}_{name}", value)
-        frame = picture(policy, config.env, seed + self.model.num_timesteps) if self._pictures else None
-        self._pictures = frame is not None
-        if frame is not None:
-            self.logger.record("eval/last_frame", Image(frame, "HWC"), exclude=("stdout", "csv"))
+        drawn = pictures(policy, config.env, seed + self.model.num_timesteps) if self._pictures else {}
+        self._pictures = bool(drawn)
+        for name, frame in drawn.items():
+            self.logger.record(f"eval/{name}", Image(frame, "HWC"), exclude=("stdout", "csv"))
 
     def _record_hyperparameters(self) -> None:
         plain = {

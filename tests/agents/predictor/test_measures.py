@@ -70,7 +70,7 @@ def test_pictures_are_pictures_and_differ_with_the_data() -> None:
     near, sigma = truth + 0.001, np.full(300, 0.01, np.float32)
     for one, other in (
         (draw_predictions(truth, near), draw_predictions(truth, truth[::-1])),
-        (draw_calibration(truth, near, sigma), draw_calibration(truth, truth[::-1], sigma)),
+        (draw_calibration({"PUE": (truth, near, sigma)}), draw_calibration({"PUE": (truth, truth[::-1], sigma)})),
     ):
-        assert one.shape == (400, 400, 3) and one.dtype == np.uint8
+        assert one.shape == (550, 550, 3) and one.dtype == np.uint8
         assert (one != other).any()

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
+from rlkit.envs.cooling.env import CoolingEnv
 from rlkit.envs.cooling.plant import SHIPPED
 from rlkit.envs.cooling.safety import (
     ActionLimits,
@@ -20,13 +22,14 @@ from rlkit.envs.cooling.safety import (
     Monitor,
     OperatorOverride,
     RateLimit,
-    SafeEnv,
     TwoLayerVerification,
     UncertaintyDrop,
     default_rule,
     find_layer,
+    layers_of,
     maximum_cooling,
     safe,
+    steady,
     study,
 )
 from rlkit.envs.cooling.safety.adversaries import ADVERSARIES, BangBang, Worst
@@ -418,13 +421,15 @@ def test_counts_are_in_the_verdict_and_metrics_and_begin_anew(mode: str) -> None
         assert verdict["safety_steps"].tolist() == [5, 5]
         assert verdict["safety_rate_limit_steps"].tolist() == [0, 5]
         assert verdict["safety_failover_steps"].tolist() == [0, 0]
+        assert verdict["safety_interventions_steps"].tolist() == [0, 5]
     values = envs.metadata["metrics"]["values"]
     assert values["safety_rate_limit"] == ["safety_rate_limit_steps", "safety_steps"]
+    assert values["safety_interventions"] == ["safety_interventions_steps", "safety_steps"]
     assert {"safety_verification", "safety_failover", "safety_override", "PUE"} <= set(values)
 
 
 def test_a_hall_in_a_batch_is_what_it_is_alone() -> None:
-    single = SafeEnv(plant="hall_1mw", start=200)
+    single = CoolingEnv(plant="hall_1mw", start=200, safety="standard")
     batch = safe(_envs(3))
     one, _ = single.reset(seed=11)
     three, _ = batch.reset(seed=[11, 12, 13])
@@ -438,7 +443,7 @@ def test_a_hall_in_a_batch_is_what_it_is_alone() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*spec.*:UserWarning")
 def test_the_single_environment_keeps_gymnasiums_contract() -> None:
-    check_env(SafeEnv(plant="small_room", episode_days=0.1), skip_render_check=True)
+    check_env(CoolingEnv(plant="small_room", episode_days=0.1, safety="standard"), skip_render_check=True)
 
 
 def test_layers_compose_in_any_order_and_can_be_found() -> None:
@@ -469,6 +474,11 @@ def test_layers_compose_in_any_order_and_can_be_found() -> None:
         (lambda: OperatorOverride(_envs(1)).pin("airflow", 3.0), "can be pinned from"),
         (lambda: OperatorOverride(_envs(1)).pin("airflow", 0.5, hall=4), "hall is a whole number"),
         (lambda: FailoverRules(dwell_s=-1.0), "dwell_s"),
+        (lambda: layers_of("standrd"), "did you mean 'standard'"),
+        (lambda: layers_of(3), "unknown safety 3"),
+        (lambda: layers_of({"rate": {}}), "did you mean 'rates'"),
+        (lambda: layers_of({"failover": {"dwel_s": 3}}), "did you mean 'dwell_s'"),
+        (lambda: layers_of({"failover": {"dwell_s": "long"}}), "dwell_s of a failover is a number"),
     ],
 )
 def test_mistakes_are_told(make: Any, complaint: str) -> None:
@@ -487,3 +497,89 @@ def test_the_study_plays_whole_episodes() -> None:
     envs = study.make_halls("small_room", 0, "none", layer=True, n=2)
     result = study.play(envs, lambda: study.warm_actions(envs.unwrapped))
     assert result["trips"] == 0.0 and 1.0 < result["mwh"] < 5.0 and 0.0 < result["verification"] < 1.0
+
+
+def test_an_argument_puts_layers_around_the_batch_and_the_single_hall() -> None:
+    config = {"rates": {"airflow": 0.01}, "limits": {"limits": {"airflow": [0.5, 0.8]}}, "failover": {"dwell_s": 600}}
+    arguments = {"plant": "hall_1mw", "safety": config}
+    envs: Any = gymnasium.make_vec("rlkit/DataCenterCooling-v0", num_envs=2, **arguments)
+    env: Any = gymnasium.make("rlkit/DataCenterCooling-v0", **arguments)
+    envs.reset(seed=[4, 5])
+    env.reset(seed=4)
+    worst = Worst(envs)()
+    for _ in range(4):
+        _, rewards, *_, infos = envs.step(worst)
+        _, reward, *_, info = env.step(worst[0])
+        assert infos["safety_interventions"].all() and info["safety_interventions"] and reward == rewards[0]
+    assert envs.commands[:, 3] == pytest.approx(0.5, abs=ROUND_OFF)  # from the default 0.6 by 0.05 a step, to its limit
+    assert find_layer(envs, Failover).rules.dwell_s == 600  # type: ignore[union-attr]
+    plain: Any = gymnasium.make_vec("rlkit/DataCenterCooling-v0", num_envs=2, plant="hall_1mw", safety="none")
+    assert plain is plain.unwrapped
+
+
+def test_state_of_the_single_hall_goes_back_with_its_layers() -> None:
+    env = CoolingEnv(plant="hall_1mw", faults="severe", safety="standard")
+    env.reset(seed=2)
+    worst = env.encode_action(np.array([8.8, 29.0, 27.0, 0.3]))
+    for _ in range(10):
+        env.step(worst)
+    state = env.get_state()
+    first = [env.step(worst) for _ in range(20)]
+    env.set_state(state)
+    for one in first:
+        other = env.step(worst)
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1:4] == other[1:4] and one[4]["safety_verification"] == other[4]["safety_verification"]
+
+
+@pytest.mark.parametrize("control", ["supervisory", "actuator"])
+def test_a_plant_without_chilled_water_in_a_zone_is_checked_too(control: str) -> None:
+    """EnergyPlus' west zone has a direct-expansion coil: the check trusts it as far as it reaches, and no farther."""
+    envs = TwoLayerVerification(_envs(2, plant="two_zone_energyplus", control=control, workload="constant:0.6"))
+    envs.reset(seed=0)
+    low, high = envs.setup.action_bounds()
+    names, values = list(envs.action_names), np.stack([high, high])
+    for name in names:
+        if name.endswith("setpoint_c"):
+            values[:, names.index(name)] = low[names.index(name)]
+    if control == "actuator":
+        values[1, names.index("zone0.valve_position")] = 0.0  # the coil stands still
+    else:
+        values[1, names.index("zone0.supply_air_setpoint_c")] = 27.0
+    inlets = envs.model.inlets(values)
+    assert np.isfinite(inlets).all() and (inlets[0] < 25.0).all() and inlets[1, 0] > inlets[0, 0] + 2.0
+
+
+def test_the_model_is_no_cooler_than_its_own_equations_settle() -> None:
+    """Its shortcuts to the fixed point, against plain iteration until nothing moves."""
+    envs = TwoLayerVerification(_envs(64, plant="two_zone", control="actuator"))
+    envs.reset(seed=1)
+    low, high = envs.setup.action_bounds()
+    values = low + np.random.default_rng(2).random((64, len(low))) * (high - low)
+    model = envs.model
+    quick = model.inlets(values)
+    plain = np.array([[_iterated(model, values, i, z) for z in range(2)] for i in range(64)])
+    assert (quick >= plain - 0.05).all()
+    assert (np.abs(quick - plain) < 0.05).mean() > 0.95
+
+
+def _iterated(model: Any, values: NDArray[np.float64], hall: int, zone: int) -> float:
+    p, z = model._plant.view(np.recarray)[0], model._zones.view(np.recarray)[zone]
+    seen = model._seen()
+    speed = values[hall, z.airflow] * seen.fans_available[hall, zone]
+    crah = max(z.handler_w_k * speed, 1.0)
+    chilled = max(values[hall, p.chilled], seen.values[hall, p.chilled_supply])
+    water = values[hall, z.valve] * values[hall, p.pump]
+    per_w = max(1.0 / steady._coil(z, speed, water) - 1.0 / crah, 0.0)
+    load = steady._utilisation(hall, p, z, 2, seen.values)
+    warmest = steady._outdoor_supply(hall, p, z, seen.values)
+    inlet, before = chilled, -1.0
+    for _ in range(100_000):
+        if abs(inlet - before) < 1e-9:
+            break
+        before, air = inlet, z.server_air_w_k * steady._flow_share(p, load, inlet)
+        heat = z.peak_w * steady._power_share(p, load, inlet) + z.other_w + z.fan_w * speed**2 * z.heat_to_air
+        missing = max(1.0 - crah / air, 0.0)
+        drawn = missing + (1.0 - missing) * z.recirculation
+        inlet = min(min(chilled + heat * per_w, warmest) + drawn * heat / min(crah, air), steady.HOTTEST_C)
+    return float(inlet)

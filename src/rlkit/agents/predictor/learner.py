@@ -18,13 +18,23 @@ from rlkit.agents.predictor.features import FeatureReader
 from rlkit.agents.predictor.history import History, gather
 from rlkit.agents.predictor.measures import measure
 from rlkit.agents.predictor.model import AGENT, HEADS, Head, Predictor, build_heads, save_predictor
-from rlkit.agents.predictor.pictures import draw_calibration, draw_predictions
+from rlkit.agents.predictor.pictures import Said, draw_calibration, draw_predictions
 from rlkit.agents.predictor.samples import Samples, hour_ahead, next_step, split_steps
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
 
 WATCHED = 20_000  # samples of the hold-out that are looked at while it learns
 CALIBRATED = 40_000  # of the training time, for noise and spread
+OUTPUTS = {  # as pictures call them
+    "next": {"pue": "PUE, next step"},
+    "ahead": {
+        "pue": "PUE, hour ahead",
+        "facility_power_kw": "power, hour ahead",
+        "inlet_max_c": "hottest inlet, hour ahead",
+        "inlet_min_c": "coldest inlet, hour ahead",
+        "aisle_pressure_pa": "aisle pressure, hour ahead",
+    },
+}
 CONFIDENT = 0.99  # the members agree at least as well on this share of the training data as where they are trusted
 
 
@@ -64,6 +74,8 @@ class PuePredictor(Learner):
         super().__init__(envs)
         check_settings(config, device)
         inner: Any = envs.envs
+        if envs.envs is not envs.envs.unwrapped:
+            raise UsageError(f"agent={AGENT} learns from an operator's years and does not act: leave env.safety out")
         self.reader = FeatureReader(getattr(inner, "observation_names", ()), getattr(inner, "action_names", ()))
         self.config, self.seed = config, seed
         self.env_id, self.arguments = inner.spec.id, dict(inner.spec.kwargs)
@@ -144,22 +156,20 @@ class PuePredictor(Learner):
     def evaluate(self) -> None:
         """Errors, coverage and pictures on the hold-out, which is later than everything it learns from."""
         self.calibrate()
+        said: dict[str, Said] = {}
         for name, head in self.heads.items():
             watched = self._data()[name].held_out.thinned(WATCHED)
             prediction = head.predict(watched.inputs)
             for number, output in enumerate(HEADS[name]):
-                found = measure(watched.targets[:, number], prediction.mean[:, number], prediction.sigma[:, number])
+                one = watched.targets[:, number], prediction.mean[:, number], prediction.sigma[:, number]
+                said[OUTPUTS[name][output]] = one
+                found = measure(*one)
                 prefix = "" if name == "next" else f"ahead_{output}_"
                 for figure in ("mae", "rmse", "coverage_95") if name == "next" else ("mae",):
                     self.logger.record(f"eval/{prefix}{figure}", found[figure])
-            if name == "next":
-                truth, mean, sigma = watched.targets[:, 0], prediction.mean[:, 0], prediction.sigma[:, 0]
-                pictures = {
-                    "calibration": draw_calibration(truth, mean, sigma),
-                    "predicted": draw_predictions(truth, mean),
-                }
-                for what, picture in pictures.items():
-                    self.logger.record(f"eval/{what}", Image(picture, "HWC"), exclude=("stdout", "csv"))
+        truth, mean, _ = said[OUTPUTS["next"]["pue"]]
+        for what, picture in (("calibration", draw_calibration(said)), ("predicted", draw_predictions(truth, mean))):
+            self.logger.record(f"eval/{what}", Image(picture, "HWC"), exclude=("stdout", "csv"))
 
     def predictor(self, env_id: str) -> Predictor:
         """What has been learned so far."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from rlkit.envs.batch import SingleEnv
+from rlkit.envs.cooling.safety.layer import SafetyLayer
+from rlkit.envs.cooling.safety.stack import layers_of, safe
 from rlkit.envs.cooling.vector import CoolingVectorEnv
 from rlkit.errors import UsageError, nearest
 
@@ -152,6 +155,9 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
             which it holds, and of a cubic metre.
         limits: A class of ASHRAE TC 9.9: ``"recommended"`` (18 to 27 C), ``"A1"`` to ``"A4"``; or a mapping such as
             ``{"class": "A1", "humidity": [0, 1]}`` (:class:`rlkit.envs.cooling.costs.Limits`).
+        safety: ``"none"``; ``"standard"``: layers between the agent and the plant, which change what would overheat a
+            hall (``docs/cooling-safety.md``); or a mapping of their ``limits``, ``rates`` and ``failover``. Then
+            ``info`` has ``safety_interventions`` and, for every layer, ``safety_<layer>``.
         max_episode_steps: Ends episodes after so many steps instead. (``gymnasium.make`` keeps an argument of this name
             for its ``TimeLimit`` wrapper, which knows nothing of verdicts: give it ``episode_days``.)
         render_mode: None or ``"rgb_array"``.
@@ -169,9 +175,18 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
     """
 
     metadata: dict[str, Any] = CoolingVectorEnv.metadata
+    layers: SafetyLayer | None  # whose methods (pin, release, report_lost) are an operator's
     _batch: CoolingVectorEnv
 
-    def __init__(self, *, max_episode_steps: int | None = None, render_mode: str | None = None, **task: Any) -> None:
+    def __init__(
+        self,
+        *,
+        safety: Any = None,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        **task: Any,
+    ) -> None:
+        layers = layers_of(safety)
         super().__init__(
             CoolingVectorEnv(
                 1,
@@ -182,6 +197,7 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
                 **task,
             )
         )
+        self.layers = None if layers is None else safe(self._batch, **layers)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -191,7 +207,31 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
         for key in options:
             if key not in _PLURAL:
                 raise UsageError(f"there is no reset option {key!r}: {nearest(str(key), _PLURAL)}")
-        return super().reset(seed=seed, options={_PLURAL[key]: value for key, value in options.items()})
+        options = {_PLURAL[key]: value for key, value in options.items()}
+        if self.layers is None:
+            return super().reset(seed=seed, options=options)
+        gymnasium.Env.reset(self, seed=seed)
+        self.layers.reset(seed=seed, options={key: [value] for key, value in options.items()})
+        return self.observe()
+
+    def step(self, action: Any) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
+        """Take one action, after the safety layers, if there are any, have seen to it."""
+        if self.layers is None:
+            return super().step(action)
+        array = np.asarray(action)
+        if array.shape != self._action_shape:
+            raise UsageError(f"an action must have shape {self._action_shape}, got {array.shape}: {action!r}")
+        observations, rewards, terminated, truncated, infos = self.layers.step(array[None])
+        info = {key: value[0].copy() for key, value in infos.items() if not key.startswith("_")}
+        return observations[0].copy(), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def get_state(self) -> dict[str, Any]:
+        """As :meth:`rlkit.envs.batch.BatchEnv.get_state`, safety layers included."""
+        return super().get_state() if self.layers is None else self.layers.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to a state that :meth:`get_state` gave."""
+        (self._batch if self.layers is None else self.layers).set_state(state)
 
     @property
     def observation_names(self) -> tuple[str, ...]:
@@ -210,6 +250,13 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
     def reading(self, name: str, index: int = 0) -> float:
         """One of the true readings; ``index`` numbers zones or racks."""
         return float(self._batch.reading(name, index)[0])
+
+    def record(self) -> dict[str, float]:
+        """The step that has just been made, for :func:`rlkit.envs.cooling.plot.draw_episode`."""
+        from rlkit.envs.cooling.plot import record_of
+
+        record = record_of(self._batch)
+        return record if self.layers is None else {**record, "intervened": float(self.layers.intervened[0])}
 
     def active_faults(self) -> list[dict[str, Any]]:
         """The truth about what is broken."""

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from rlkit.envs.cooling.controllers import CONTROLLERS
 from rlkit.envs.cooling.controllers.play import Episodes, play
 from rlkit.envs.cooling.costs import Reward, parse_reward
+from rlkit.envs.cooling.safety import layers_of, safe
+from rlkit.envs.cooling.safety.layer import CHANGED
 from rlkit.envs.cooling.vector import CoolingVectorEnv
 from rlkit.envs.cooling.weather import start_days
 from rlkit.errors import UsageError, nearest
 from rlkit.statistics import interval
 
 AGENT, BASELINE, BOUND = "agent", "guideline36", "perfect_mpc"
-SETTINGS = ("episodes", "bounds", "bound_episodes", "controllers")  # of `evaluate`, for the command line
+SETTINGS = ("episodes", "bounds", "bound_episodes", "controllers", "safety")  # of `evaluate`, for the command line
 SEED = 1_000_003
 HEADLINE = {"cooling_energy": 40.0, "pue_overhead": 15.0}  # per cent less: Evans and Gao, DeepMind, 2016-07-20
 LEAST_HEADROOM = 0.1  # per cent of the baseline, below which a share of the headroom says nothing
@@ -40,6 +42,7 @@ def evaluate(
     bounds: bool = True,
     bound_episodes: int = 6,
     controllers: str | list[str] | None = None,
+    safety: Any = None,
 ) -> dict[str, Any]:
     """Judge a player beside the controllers.
 
@@ -51,11 +54,14 @@ def evaluate(
         bound_episodes: On how many of the episodes it does; headroom is measured on these.
         controllers: Which of :data:`~rlkit.envs.cooling.controllers.CONTROLLERS` to judge beside it, or one of them;
             None for all. The baseline is always there.
+        safety: Layers between the player and the plant (:func:`rlkit.envs.cooling.safety.layers_of`); None for those of
+            the arguments. Controllers play without.
 
     Returns:
         JSON values: ``score``, the agent's charged saving in per cent of the baseline (higher is better), with its
         ``interval``; ``players``, each with means over episodes and ``saving``, ``cost_saving`` (money alone) and
-        ``headroom`` (None without bounds); ``headline``.
+        ``headroom`` (None without bounds); ``headline``; ``safety``, the share of the agent's steps in which each layer
+        acted (None without layers).
 
     Raises:
         UsageError: If a setting is not possible.
@@ -64,7 +70,8 @@ def evaluate(
     _check("episodes", episodes)
     _check("bound_episodes", bound_episodes)
     days = held_out(arguments, episodes)
-    played: dict[str, Episodes] = {AGENT: run(player, arguments, days, supervisory=False)}
+    safety = arguments.get("safety") if safety is None else safety
+    played: dict[str, Episodes] = {AGENT: run(player, arguments, days, supervisory=False, safety=safety)}
     for name in names:
         if name != BOUND:
             played[name] = run(name, arguments, days)
@@ -81,6 +88,7 @@ def evaluate(
         "episode_days": probe.setup.task.episode_days,
         "baseline": BASELINE,
         "violation_weight": _weight(arguments),
+        "safety": played[AGENT].interventions,
         **compare(played, few, float(probe.setup.model.charges["unit"][0])),
     }
     result["score"] = result["players"][AGENT]["saving"]["percent"]
@@ -111,7 +119,8 @@ def _weight(arguments: Mapping[str, Any]) -> float:
 
 def make_halls(arguments: Mapping[str, Any], n: int, *, supervisory: bool = True) -> CoolingVectorEnv:
     """Halls to be judged in: those of the arguments, on held-out days, with broken limits charged in the reward."""
-    given = {key: value for key, value in arguments.items() if key not in ("max_episode_steps", "render_mode")}
+    left_out = ("max_episode_steps", "render_mode", "safety")
+    given = {key: value for key, value in arguments.items() if key not in left_out}
     given |= {"split": "test", "start": "random", "reward": {"kind": "weighted", "weight": _weight(arguments)}}
     if supervisory:
         given["control"] = "supervisory"
@@ -138,11 +147,18 @@ def held_out(arguments: Mapping[str, Any], episodes: int) -> dict[str, NDArray[n
 
 
 def run(
-    player: Any, arguments: Mapping[str, Any], days: Mapping[str, NDArray[np.int64]], *, supervisory: bool = True
+    player: Any,
+    arguments: Mapping[str, Any],
+    days: Mapping[str, NDArray[np.int64]],
+    *,
+    supervisory: bool = True,
+    safety: Any = None,
 ) -> Episodes:
-    """Play the episodes that :func:`held_out` gives."""
+    """Play the episodes that :func:`held_out` gives, behind safety layers if any are asked for."""
     options = {key: values for key, values in days.items() if key != "seeds"}
-    envs = make_halls(arguments, len(days["seeds"]), supervisory=supervisory)
+    layers = layers_of(safety)
+    envs: Any = make_halls(arguments, len(days["seeds"]), supervisory=supervisory)
+    envs = envs if layers is None else safe(envs, **layers)
     episodes = play(player, envs, seed=days["seeds"].tolist(), options=options)
     envs.close()
     return episodes
@@ -265,7 +281,18 @@ def markdown(judgement: Mapping[str, Any]) -> str:
     trips = [f"{name} ({players[name]['thermal_trip']:.0%})" for name in order if players[name]["thermal_trip"] > 0.0]
     if trips:
         lines += ["", f"Thermal trips (episodes cut short, so that their sums are too low): {', '.join(trips)}."]
+    if judgement.get("safety") is not None:
+        lines += ["", _interventions(judgement["safety"])]
     return "\n".join([*lines, "", _sentence(judgement["headline"])]) + "\n"
+
+
+def _interventions(shares: Mapping[str, float]) -> str:
+    """How often safety layers changed what the agent asked for."""
+    each = ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in shares.items() if name != CHANGED)
+    return (
+        f"The agent acts through safety layers, which changed its action in {shares[CHANGED]:.1%} of the steps "
+        f"({each}); the controllers act without."
+    )
 
 
 def _percent(found: Mapping[str, Any] | None) -> str:

@@ -21,7 +21,10 @@ _PARTS = (
     ("chilled-water pumps", "chilled_water_pump_energy_kwh", "#3d8f8a"),
     ("condenser pumps", "condenser_pump_energy_kwh", "#7cbdb8"),
     ("chillers", "chiller_energy_kwh", "#d9822b"),
+    ("DX coils", "dx_energy_kwh", "#b5651d"),
     ("tower fans", "tower_fan_energy_kwh", "#8a63b5"),
+    ("basin heaters", "basin_heater_energy_kwh", "#c22f2a"),
+    ("evaporative coolers", "evaporative_energy_kwh", "#a3c585"),
 )
 _WATER = (
     ("chilled supply", "chilled_water_supply_c", "#2f6fb5"),
@@ -35,10 +38,11 @@ _ASKED = {
     "condenser supply": "asked.condenser_water_setpoint_c",
 }
 MAX_ZONES = 4  # that are drawn one by one
+DPI = 110
 
 
 def record_of(envs: CoolingVectorEnv, row: int = 0) -> dict[str, float]:
-    """What :func:`plot_episode` needs of the step that has just been made, in one hall of a batch.
+    """What :func:`draw_episode` needs of the step that has just been made, in one hall of a batch.
 
     Returns:
         ``hours`` since the episode began, ``step_h``, the limits, every true reading by its name, and every action in
@@ -63,9 +67,35 @@ def plot_episode(records: Sequence[Record], path: str | Path, title: str = "") -
     """Write a figure of an episode.
 
     Args:
-        records: Of every step, from :func:`record_of`.
+        records: Of every step, from :func:`record_of`; those with ``intervened`` show where safety layers acted.
         path: Where to; the ending decides the format.
         title: Above the figure.
+
+    Raises:
+        ValueError: If there are no records.
+        ImportError: If Matplotlib is not installed.
+    """
+    _figure(records, title).savefig(Path(path), dpi=DPI)
+
+
+def draw_episode(records: Sequence[Record], title: str = "") -> NDArray[np.uint8]:
+    """The same as a picture, shape ``(height, width, 3)``.
+
+    Raises:
+        ValueError: If there are no records.
+        ImportError: If Matplotlib is not installed.
+    """
+    figure = _figure(records, title)
+    figure.set_dpi(DPI)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _figure(records: Sequence[Record], title: str) -> Any:
+    """The figure of an episode.
 
     Raises:
         ValueError: If there are no records.
@@ -95,7 +125,7 @@ def plot_episode(records: Sequence[Record], path: str | Path, title: str = "") -
     axes[-1].set_xlim(hours[0], hours[-1] if len(hours) > 1 else hours[0] + 1.0)
     if title:
         figure.suptitle(title)
-    figure.savefig(Path(path), dpi=110)
+    return figure
 
 
 def _zones(table: Mapping[str, NDArray[np.float64]]) -> int:
@@ -111,13 +141,18 @@ def _plot_air(axis: Any, hours: NDArray[np.float64], table: Mapping[str, NDArray
         asked = table.get(f"asked.zone{zone}.supply_air_setpoint_c")
         if asked is not None:
             axis.step(hours, asked, where="pre", color=line.get_color(), ls=":", lw=1)
+    acted = table.get("intervened")
+    if acted is not None and acted.any():
+        axis.plot(hours[acted > 0.0], np.full(int((acted > 0.0).sum()), 1.02), "|", color="#6b4e9b", clip_on=False,
+                  transform=axis.get_xaxis_transform(), label="safety layers acted")  # fmt: skip
     axis.set_ylabel("air, °C")
 
 
 def _plot_speeds(axis: Any, hours: NDArray[np.float64], table: Mapping[str, NDArray[np.float64]]) -> None:
     for zone in range(min(_zones(table), MAX_ZONES)):
-        axis.plot(hours, table[f"zone{zone}.fan_speed"], lw=1.2, label=f"fans, zone {zone}")
-        axis.plot(hours, table[f"zone{zone}.valve_position"], lw=0.8, ls="--", label=f"valve, zone {zone}")
+        (line,) = axis.plot(hours, table[f"zone{zone}.fan_speed"], lw=1.2, label=f"fans, zone {zone}")
+        valve, color = table[f"zone{zone}.valve_position"], line.get_color()
+        axis.plot(hours, valve, color=color, lw=0.8, ls="--", label=f"valve, zone {zone}")
     axis.plot(hours, table["tower_fan_speed"], color="#8a63b5", lw=1.2, label="tower fans")
     axis.plot(hours, table["chiller_part_load"], color="#d9822b", lw=1.2, label="chiller part load")
     axis.set_ylabel("share of design")
@@ -133,8 +168,8 @@ def _plot_water(axis: Any, hours: NDArray[np.float64], table: Mapping[str, NDArr
 
 
 def _plot_powers(axis: Any, hours: NDArray[np.float64], table: Mapping[str, NDArray[np.float64]]) -> None:
-    powers = [table[name] / table["step_h"] for _, name, _ in _PARTS]
-    labels, colors = [label for label, _, _ in _PARTS], [color for _, _, color in _PARTS]
+    parts = [(label, table[name] / table["step_h"], color) for label, name, color in _PARTS if table[name].any()]
+    labels, powers, colors = zip(*parts, strict=True)
     axis.stackplot(hours, powers, labels=labels, colors=colors)
     pue = table["facility_energy_kwh"].sum() / table["it_energy_kwh"].sum()
     axis.set_ylabel(f"kW (PUE {pue:.3f})")

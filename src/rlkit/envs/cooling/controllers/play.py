@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.envs.cooling.controllers import make_controller
 from rlkit.envs.cooling.metrics import VERDICT
+from rlkit.envs.cooling.safety.layer import SafetyLayer
 from rlkit.envs.cooling.vector import CoolingVectorEnv
 from rlkit.errors import UsageError
 
@@ -23,20 +24,27 @@ class Episodes:
     Attributes:
         verdicts: Records of :data:`rlkit.envs.cooling.metrics.VERDICT`, shape ``(n,)``.
         returns: Sums of rewards, shape ``(n,)``.
+        interventions: Share of all steps in which each safety layer acted, by its name; None without layers.
     """
 
     verdicts: NDArray[np.void]
     returns: NDArray[np.float64]
+    interventions: dict[str, float] | None = None
 
 
 def play(
-    player: Any, envs: CoolingVectorEnv, *, seed: int | Sequence[int] = 0, options: dict[str, Any] | None = None
+    player: Any,
+    envs: CoolingVectorEnv | SafetyLayer,
+    *,
+    seed: int | Sequence[int] = 0,
+    options: dict[str, Any] | None = None,
 ) -> Episodes:
     """One episode in every hall.
 
     Args:
         player: A controller or its name; or a policy: an object with ``predict(observations)``.
-        envs: The halls, with ``autoreset_mode="same_step"`` (an episode may end early, by a thermal trip).
+        envs: The halls, with ``autoreset_mode="same_step"`` (an episode may end early, by a thermal trip); safety
+            layers may be around them.
         seed: Of the episodes: one for the batch, or one for each hall.
         options: Of their reset, such as ``days``.
 
@@ -53,6 +61,7 @@ def play(
     if not hasattr(player, "predict"):
         player.reset(envs, np.ones(envs.num_envs, dtype=np.bool_))
     verdicts, returns = np.zeros(envs.num_envs, VERDICT), np.zeros(envs.num_envs)
+    counts = {key: np.zeros(envs.num_envs, np.int64) for key in _counted(envs)}
     pending = np.ones(envs.num_envs, dtype=np.bool_)
     while pending.any():
         actions = player.predict(observations) if hasattr(player, "predict") else player.act(envs)
@@ -62,5 +71,19 @@ def play(
         if ended.any():
             for name in VERDICT.names or ():
                 verdicts[name][ended] = infos["final_info"][name][ended]
+            for key, count in counts.items():
+                count[ended] = infos["final_info"][key][ended]
             pending &= ~ended  # episodes after the first do not count
-    return Episodes(verdicts, returns)
+    return Episodes(verdicts, returns, _shares(counts) if counts else None)
+
+
+def _counted(envs: CoolingVectorEnv | SafetyLayer) -> list[str]:
+    """Keys of verdicts that count what safety layers did."""
+    found = (source for name, source in envs.metadata["metrics"]["values"].items() if name.startswith("safety_"))
+    return list(dict.fromkeys(key for source in found for key in source))
+
+
+def _shares(counts: dict[str, NDArray[np.int64]]) -> dict[str, float]:
+    total = float(counts["safety_steps"].sum())
+    named = {key.removeprefix("safety_").removesuffix("_steps"): int(count.sum()) for key, count in counts.items()}
+    return {name: count / total for name, count in named.items() if name != "steps"}

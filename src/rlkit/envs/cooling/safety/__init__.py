@@ -8,7 +8,7 @@ from rlkit.envs.cooling.safety.limits import RATES_PER_MINUTE, ActionLimits, Ope
 from rlkit.envs.cooling.safety.model import SteadyModel
 from rlkit.envs.cooling.safety.monitor import Monitor
 from rlkit.envs.cooling.safety.rules import CoolingRule, default_rule, maximum_cooling
-from rlkit.envs.cooling.safety.stack import SafeEnv, safe
+from rlkit.envs.cooling.safety.stack import layers_of, make_vector, safe
 from rlkit.envs.cooling.safety.verify import TwoLayerVerification, UncertaintyDrop
 
 __all__ = [
@@ -21,13 +21,14 @@ __all__ = [
     "Monitor",
     "OperatorOverride",
     "RateLimit",
-    "SafeEnv",
     "SafetyLayer",
     "SteadyModel",
     "TwoLayerVerification",
     "UncertaintyDrop",
     "default_rule",
     "find_layer",
+    "layers_of",
+    "make_vector",
     "maximum_cooling",
     "safe",
 ]

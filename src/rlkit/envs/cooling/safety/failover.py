@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.safety.layer import SafetyLayer
+from rlkit.envs.cooling.inline import inlined
+from rlkit.envs.cooling.safety.layer import Outcome, SafetyLayer
 from rlkit.envs.cooling.safety.monitor import monitored
 from rlkit.envs.cooling.safety.rules import Fallback
+from rlkit.envs.cooling.safety.steady import answered
 from rlkit.envs.cooling.safety.verify import cooling_rule, fallback_values, inlet_limit
+from rlkit.envs.jit import kernel
 from rlkit.errors import UsageError
 
 CAUSES = ("hot", "sensors", "lost")
@@ -45,6 +49,26 @@ class FailoverRules:
                 raise UsageError(f"{name} of a failover is a number >= 0, got {getattr(self, name)!r}")
         if not -self.clear_k < self.hot_k < np.inf:
             raise UsageError(f"hot_k of a failover must be above -clear_k ({-self.clear_k}), got {self.hot_k!r}")
+
+
+class Seen(NamedTuple):
+    """What the monitor knows of ``n`` halls."""
+
+    hottest_c: NDArray[np.float64]  # (n, zones)
+    rise_k: NDArray[np.float64]
+    disagree: NDArray[np.bool_]  # (n,)
+    silent: NDArray[np.bool_]
+
+
+class State(NamedTuple):
+    """Who steers ``n`` halls, each ``(n,)``."""
+
+    share: NDArray[np.float64]
+    engaged: NDArray[np.bool_]
+    cause: NDArray[np.int64]
+    engaged_s: NDArray[np.float64]
+    lost: NDArray[np.bool_]  # as reported
+    unanswered: NDArray[np.bool_]  # that, or NaN
 
 
 class Failover(SafetyLayer):
@@ -85,54 +109,43 @@ class Failover(SafetyLayer):
         self.cause = np.full(n, -1, dtype=np.int64)
         self._engaged_s = np.zeros(n)
         self._lost = np.zeros(n, dtype=np.bool_)
+        self._unanswered = np.zeros(n, dtype=np.bool_)
+        self._state = State(self.share, self.engaged, self.cause, self._engaged_s, self._lost, self._unanswered)
+        m = self._monitor
+        self._seen = Seen(m.hottest_c, m.rise_k, m.disagree, m.silent)
 
     def report_lost(self, lost: bool, hall: int | None = None) -> None:
         """Say that the link to the agent is down, or up again, in one hall or all."""
         self._lost[slice(None) if hall is None else hall] = lost
 
     def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        lost = self._lost | ~np.isfinite(values).all(axis=1)
-        self._decide(lost)
         step_s = self.step_minutes * 60.0
-        takeover = np.where(self.cause == HOT, np.inf, step_s / max(self.rules.takeover_s, 1e-9))
-        change = np.where(self.engaged, takeover, -step_s / max(self.rules.handback_s, 1e-9))
-        self.share[:] = np.clip(self.share + change, 0.0, 1.0)
-        if not (lost.any() or self.share.any()):
+        shares = step_s / max(self.rules.takeover_s, 1e-9), step_s / max(self.rules.handback_s, 1e-9)
+        some = decide_rows(values, self._seen, self._rules_of_step(step_s), shares, self._state)
+        if not some:
             return values
-        agent = np.where(lost[:, None], self.plant_envs.commands, values)
+        agent = np.where(self._unanswered[:, None], self.commands_in_force, values)
         fallback = fallback_values(self, self._fallback)
         share = self.share[:, None]
         mixed = np.where(share == 1.0, fallback, agent + share * (fallback - agent))
         return np.where(share > 0.0, mixed, agent)
 
-    def _decide(self, lost: NDArray[np.bool_]) -> None:
-        """Engage where there is cause, release where there is none any more and the least time is over."""
-        hottest, rise = self._monitor.hottest_c, np.maximum(self._monitor.rise_k, 0.0)
+    def _rules_of_step(self, step_s: float) -> tuple[float, float, float, float, float]:
         hot_c = self.inlet_limit_c + self.rules.hot_k
-        with np.errstate(invalid="ignore"):
-            beyond: NDArray[np.bool_] = (hottest > hot_c) | (hottest + rise > hot_c + self.rules.ahead_k)
-            warm: NDArray[np.bool_] = hottest > self.inlet_limit_c - self.rules.clear_k
-        hot = beyond.any(axis=1)
-        sensors = np.isnan(hottest).any(axis=1) | self._monitor.disagree | self._monitor.silent
-        cause = np.where(hot, HOT, np.where(sensors, SENSORS, np.where(lost, LOST, -1)))
-        begins = (cause >= 0) & ~self.engaged
-        self._engaged_s[begins] = 0.0
-        stays = self.engaged & ((cause >= 0) | warm.any(axis=1) | (self._engaged_s < self.rules.dwell_s))
-        self.engaged[:] = begins | stays
-        self.cause[:] = np.where(cause >= 0, cause, np.where(self.engaged, self.cause, -1))
-        self._engaged_s += np.where(self.engaged, self.step_minutes * 60.0, 0.0)
+        warm_c = self.inlet_limit_c - self.rules.clear_k
+        return hot_c, hot_c + self.rules.ahead_k, warm_c, self.rules.dwell_s, step_s
 
     def _acts(self, values: NDArray[np.float64], filtered: NDArray[np.float64]) -> NDArray[np.bool_]:
         return self.share > 0.0
 
-    def _observe(self, observations: NDArray[Any], begun: NDArray[np.bool_]) -> None:
+    def _forget(self, begun: NDArray[np.bool_]) -> None:
         self.share[begun] = self._engaged_s[begun] = 0.0
         self.engaged[begun] = False
         self.cause[begun] = -1
 
-    def _after(self, result: Any) -> Any:
-        result[4]["safety_failover_cause"] = self.cause.copy()
-        return super()._after(result)
+    def _after(self, outcome: Outcome) -> Outcome:
+        outcome.result[4]["safety_failover_cause"] = self.cause.copy()
+        return super()._after(outcome)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {
@@ -142,3 +155,56 @@ class Failover(SafetyLayer):
             "engaged_s": self._engaged_s,
             "lost": self._lost,
         }
+
+
+@inlined
+def _cause(i, lost, seen, rules):  # type: ignore[no-untyped-def]
+    """Why the rule controller should steer hall ``i``, -1 for no reason; and whether a zone is warm still."""
+    hot_c, ahead_c, warm_c, _, _ = rules
+    hot = warm = blind = False
+    for z in range(seen.hottest_c.shape[1]):
+        hottest = seen.hottest_c[i, z]
+        hot = hot or hottest > hot_c or hottest + max(seen.rise_k[i, z], 0.0) > ahead_c
+        warm = warm or hottest > warm_c
+        blind = blind or math.isnan(hottest)
+    if hot:
+        return HOT, warm
+    if blind or seen.disagree[i] or seen.silent[i]:
+        return SENSORS, warm
+    return (LOST if lost else -1), warm
+
+
+@kernel
+def decide_rows(values, seen, rules, shares, state):  # type: ignore[no-untyped-def]
+    """Engage where there is cause, release where there is none any more and the least time is over.
+
+    Args:
+        values: The agent's actions, shape ``(n, a)``; NaN where it has not answered.
+        seen: A :class:`Seen`.
+        rules: In C: hot, hot after another step, warm; least time in charge and length of a step in s.
+        shares: By how much authority moves in a step: taken over, handed back.
+        state: A :class:`State`, changed in place.
+
+    Returns:
+        Whether any hall has to be steered by something else than its agent.
+    """
+    some = False
+    for i in range(values.shape[0]):
+        state.unanswered[i] = state.lost[i] or not answered(i, values)
+        cause, warm = _cause(i, state.unanswered[i], seen, rules)
+        if cause >= 0 and not state.engaged[i]:
+            state.engaged[i] = True
+            state.engaged_s[i] = 0.0
+        elif state.engaged[i]:
+            state.engaged[i] = cause >= 0 or warm or state.engaged_s[i] < rules[3]
+        if cause >= 0:
+            state.cause[i] = cause
+        elif not state.engaged[i]:
+            state.cause[i] = -1
+        if state.engaged[i]:
+            state.engaged_s[i] += rules[4]
+            state.share[i] = 1.0 if state.cause[i] == HOT else min(state.share[i] + shares[0], 1.0)
+        else:
+            state.share[i] = max(state.share[i] - shares[1], 0.0)
+        some = some or state.unanswered[i] or state.share[i] > 0.0
+    return some

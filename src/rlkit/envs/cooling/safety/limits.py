@@ -60,8 +60,8 @@ class RateLimit(SafetyLayer):
         self.most = per_minute * self.step_minutes  # of a step, (a,)
 
     def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        before = self.plant_envs.commands
-        return np.clip(values, before - self.most, before + self.most)
+        before = self.commands_in_force
+        return np.minimum(np.maximum(values, before - self.most), before + self.most)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class ActionLimits(SafetyLayer):
         return float(pair[0]), float(pair[1])
 
     def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        passed = np.clip(values, self.low, self.high)
+        passed = np.minimum(np.maximum(values, self.low), self.high)
         for rule, columns in self._rules:
             holds = self._holds(rule)[:, None]
             passed[:, columns] = np.where(holds, np.clip(passed[:, columns], rule.low, rule.high), passed[:, columns])
@@ -193,10 +193,11 @@ class OperatorOverride(SafetyLayer):
         return np.array([hall])
 
     def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(np.isnan(self.pinned), values, self.pinned)
+        free = np.isnan(self.pinned)
+        return values if free.all() else np.where(free, values, self.pinned)
 
     def _acts(self, values: NDArray[np.float64], filtered: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return (~np.isnan(self.pinned)).any(axis=1)
+        return self._stack.never if filtered is values else (~np.isnan(self.pinned)).any(axis=1)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"pinned": self.pinned}

@@ -48,10 +48,10 @@ class CoolingRule:
     def __init__(self, envs: CoolingVectorEnv, monitor: Monitor, from_c: float) -> None:
         self._envs, self._monitor, self._from_c = envs, monitor, from_c
         self._coldest = coldest_values(envs)
+        self._default = envs.decode_actions(envs.default_actions())
 
     def __call__(self, envs: Any) -> NDArray[np.float32]:
         """Actions ``(n, a)``."""
-        default = self._envs.decode_actions(self._envs.default_actions())
         hottest = np.nan_to_num(self._monitor.hottest_c, nan=np.inf).max(axis=1)
         share = np.clip((hottest - self._from_c) / BAND_K, 0.0, 1.0)[:, None]
-        return self._envs.encode_actions(default + share * (self._coldest - default))
+        return self._envs.encode_actions(self._default + share * (self._coldest - self._default))

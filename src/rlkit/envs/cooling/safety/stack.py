@@ -1,15 +1,13 @@
-"""The usual stack of safety layers, and its use as a single environment."""
+"""The usual stack of safety layers, and how an argument of the environment asks for it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
+from gymnasium.vector import VectorEnv
 
 from rlkit.envs.cooling.safety.failover import Failover, FailoverRules
 from rlkit.envs.cooling.safety.layer import SafetyLayer
@@ -18,6 +16,10 @@ from rlkit.envs.cooling.safety.monitor import Monitor
 from rlkit.envs.cooling.safety.rules import Fallback
 from rlkit.envs.cooling.safety.verify import Check, Confidence, TwoLayerVerification, UncertaintyDrop
 from rlkit.envs.cooling.vector import CoolingVectorEnv
+from rlkit.errors import UsageError, nearest
+
+NONE, STANDARD = "none", "standard"
+_KEYS = ("limits", "rates", "failover")  # of a mapping, all JSON
 
 
 def safe(
@@ -62,72 +64,60 @@ def safe(
     return layers
 
 
-class SafeEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """One data center behind safety layers: :func:`safe` around a batch of one, as a Gymnasium ``Env``.
+def layers_of(config: Any) -> dict[str, Any] | None:
+    """Arguments of :func:`safe` that ``safety=`` means.
 
     Args:
-        layers: Keyword arguments of :func:`safe`.
-        max_episode_steps: See :class:`~rlkit.envs.cooling.env.CoolingEnv`.
-        render_mode: See there.
-        task: See there.
+        config: ``"none"`` (or None), ``"standard"``, or a mapping of ``limits``, ``rates`` and ``failover`` (its
+            rules by name), each as :func:`safe` takes it.
 
-    Attributes:
-        envs: The layers, whose methods (``pin``, ``release``, ``report_lost``) are an operator's.
+    Returns:
+        None for no layers.
+
+    Raises:
+        UsageError: If it is neither; the nearest is named.
+
+    Example:
+        >>> layers_of({"failover": {"dwell_s": 3600}})["failover"].dwell_s
+        3600
     """
-
-    metadata: dict[str, Any] = CoolingVectorEnv.metadata
-
-    def __init__(
-        self,
-        layers: Mapping[str, Any] | None = None,
-        *,
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-        **task: Any,
-    ) -> None:
-        base = CoolingVectorEnv(
-            1,
-            autoreset_mode=AutoresetMode.DISABLED,
-            max_episode_steps=max_episode_steps,
-            render_mode=render_mode,
-            **task,
+    if config is None or config == NONE:
+        return None
+    if config == STANDARD:
+        return {}
+    if not isinstance(config, Mapping):
+        raise UsageError(
+            f"unknown safety {config!r}: {nearest(str(config), (NONE, STANDARD))}; or a mapping of {', '.join(_KEYS)}"
         )
-        self.envs = safe(base, **(layers or {}))
-        self.observation_space = self.envs.single_observation_space
-        self.action_space = self.envs.single_action_space
-        self.render_mode = render_mode
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin a new episode; options are those of the batch, for one: ``{"faults": [[...]]}``."""
-        super().reset(seed=seed)
-        observations, info = self.envs.reset(seed=seed, options=options)
-        return observations[0], _row(info)
-
-    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Take one action, after the layers have seen to it."""
-        observations, rewards, terminated, truncated, info = self.envs.step(np.asarray(action)[None])
-        return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _row(info)
-
-    def render(self) -> Any:
-        """The picture of the hall, or None without a render mode."""
-        frames = self.envs.render()
-        return None if frames is None else frames[0]
-
-    def get_state(self) -> dict[str, Any]:
-        """As :meth:`SafetyLayer.get_state`."""
-        return self.envs.get_state()
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """As :meth:`SafetyLayer.set_state`."""
-        self.envs.set_state(state)
-
-    def close(self) -> None:
-        """Release what the batch holds."""
-        self.envs.close()
+    for key in config:
+        if key not in _KEYS:
+            raise UsageError(f"safety has no key {key!r}: {nearest(str(key), _KEYS)}")
+    layers = dict(config)
+    if layers.get("failover") is not None:
+        layers["failover"] = _failover(layers["failover"])
+    return layers
 
 
-def _row(info: dict[str, Any]) -> dict[str, Any]:
-    """Infos of the only hall, without Gymnasium's masks."""
-    return {key: value[0] for key, value in info.items() if not key.startswith("_")}
+def _failover(config: Any) -> FailoverRules:
+    known = [field.name for field in dataclasses.fields(FailoverRules)]
+    if not isinstance(config, Mapping):
+        raise UsageError(f"the failover of safety is a mapping of {', '.join(known)}, got {config!r}")
+    for key, value in config.items():
+        if key not in known:
+            raise UsageError(f"the failover of safety has no key {key!r}: {nearest(str(key), known)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UsageError(f"{key} of a failover is a number, got {value!r}")
+    return FailoverRules(**config)
+
+
+def make_vector(num_envs: int, *, safety: Any = None, **arguments: Any) -> VectorEnv[Any, Any, Any]:
+    """The batch that ``gymnasium.make_vec`` makes: halls, and the layers around them that ``safety`` asks for.
+
+    Args:
+        num_envs: How many.
+        safety: See :func:`layers_of`.
+        arguments: Of :class:`~rlkit.envs.cooling.vector.CoolingVectorEnv`.
+    """
+    layers = layers_of(safety)
+    envs = CoolingVectorEnv(num_envs, **arguments)
+    return envs if layers is None else safe(envs, **layers)

@@ -1,13 +1,15 @@
 """The cost and the worth of the safety layer: ``python -m rlkit.envs.cooling.safety.study``.
 
 Prints the tables of ``docs/cooling-safety.md``: energy and share of steps in which layers act, for the default set
-points and for warm ones near the limit, with and without the layer, over the same days; and the hottest
-inlet and trips of adversaries under ``faults="severe"``.
+points, for warm ones near the limit and for default positions of the actuators, with and without the layer, over the
+same days; the hottest inlet and trips of adversaries under ``faults="severe"``; and the time that the layers take.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -59,9 +61,9 @@ def play(envs: Any, policy: Policy) -> dict[str, float]:
     return {**sums, **shares, "hottest": hottest, "minutes": sums["minutes"] / base.num_envs}
 
 
-def make_halls(plant: str, seed: int, faults: str, layer: bool, n: int = DAYS) -> Any:
+def make_halls(plant: str, seed: int, faults: str, layer: bool, n: int = DAYS, control: str = "supervisory") -> Any:
     """A batch at the begin of its episodes, with all layers or a monitor alone."""
-    base = CoolingVectorEnv(n, plant=plant, faults=faults, autoreset_mode="disabled")
+    base = CoolingVectorEnv(n, plant=plant, faults=faults, control=control, autoreset_mode="disabled")
     envs: Any = safe(base) if layer else Monitor(base)
     envs.reset(seed=seed)
     return envs
@@ -71,8 +73,9 @@ def interference(plant: str, name: str, seed: int = 0) -> str:
     """A row of the first table: a good policy without faults."""
     results = []
     for layer in (False, True):
-        envs = make_halls(plant, seed, "none", layer)
-        actions = envs.default_actions() if name == "default" else warm_actions(envs.unwrapped)
+        control = "actuator" if name == "default actuators" else "supervisory"
+        envs = make_halls(plant, seed, "none", layer, control=control)
+        actions = warm_actions(envs.unwrapped) if name == "warm" else envs.default_actions()
         results.append(play(envs, lambda actions=actions: actions))  # type: ignore[misc]
     off, on = results
     shares = " | ".join(f"{100.0 * on[layer]:.2f} %" for layer in LAYERS)
@@ -94,13 +97,37 @@ def protection(plant: str, name: str, seed: int = 0) -> str:
     return f"| {plant} | {name} | {alone['trips']:.0f} | " + " | ".join(cells) + " |"
 
 
+def steps_per_second(plant: str, n: int, steps: int, layer: bool) -> float:
+    """Steps of a hall per CPU second, with the default policy."""
+    base = CoolingVectorEnv(n, plant=plant, autoreset_mode="same_step")
+    envs: Any = safe(base) if layer else base
+    envs.reset(seed=0)
+    actions = base.default_actions()
+    for _ in range(20):
+        envs.step(actions)
+    start = time.process_time()
+    for _ in range(steps):
+        envs.step(actions)
+    return n * steps / (time.process_time() - start)
+
+
+def speed(plant: str, n: int, repeats: int = 5) -> str:
+    """A row of the third table: medians, measured in turn."""
+    steps = max(3000 // n, 60)
+    pairs = [[steps_per_second(plant, n, steps, layer) for layer in (False, True)] for _ in range(repeats)]
+    off, on = (median(column) for column in zip(*pairs, strict=True))
+    return (
+        f"| {plant} | {n:,} | {off:,.0f} | {on:,.0f} | {1e9 / on - 1e9 / off:,.0f} | {100.0 * (off / on - 1.0):.0f} % |"
+    )
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     print(f"Good policies, {DAYS} days each, without faults:\n")
     print("| plant | policy | energy | violation min/day without | with | " + " | ".join(LAYERS) + " |")
     print("|---|---|---|---|---|---|---|---|")
     for plant in SHIPPED:
-        for name in ("default", "warm"):
+        for name in ("default", "warm", "default actuators"):
             print(interference(plant, name), flush=True)
     print(f"\nAdversaries, {DAYS} days each, severe faults:\n")
     print("| plant | adversary | trips of the rule alone | trips without | hottest C | trips with | hottest C |")
@@ -108,6 +135,11 @@ def main() -> None:
     for plant in SHIPPED:
         for name in ("worst", "bang_bang"):
             print(protection(plant, name), flush=True)
+    print("\nSteps per CPU second, all layers, default set points:\n")
+    print("| plant | halls | without | with | ns a step of a hall | of the step without |\n|---|---|---|---|---|---|")
+    for plant in ("two_zone", "hall_1mw"):
+        for n in (1, 1024):
+            print(speed(plant, n), flush=True)
 
 
 if __name__ == "__main__":

@@ -129,34 +129,32 @@ class TwoLayerVerification(SafetyLayer):
         self.inlet_limit_c = inlet_limit(self.plant_envs) if inlet_limit_c is None else float(inlet_limit_c)
         self.model = SteadyModel(self.plant_envs, self._monitor)
         self._own_check = own_check
+        self._all = np.ones(self.num_envs, dtype=np.bool_)
         self._fallback = fallback or cooling_rule(self.plant_envs, self._monitor)
 
-    def passes(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """The independent check of actions in engineering units, ``(n,)``; false for NaN."""
-        inlets = self.model.inlets(values)
-        safe = (inlets <= self.inlet_limit_c).all(axis=1)
-        hottest = np.nan_to_num(self._monitor.hottest_c, nan=-np.inf)  # the unknown is the failover's
-        warm = hottest > self.inlet_limit_c
-        if warm.any():
-            in_force = self.model.inlets(self.plant_envs.commands)
-            safe &= ~(warm & (inlets > in_force + 0.1)).any(axis=1)
-        return safe & self.model.machines_suffice(values)
+    def passes(self, values: NDArray[np.float64], rows: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """The independent check of actions in engineering units, of these rows; false for NaN and for all others."""
+        return self.model.passes(values, self.inlet_limit_c, self._all if rows is None else rows)
 
     def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        passed = self.passes(values)
+        if self._own_check is None and passed.all():
+            return values
         answered = np.isfinite(values).all(axis=1)
-        distrusted = np.zeros(self.num_envs, dtype=np.bool_)
+        rejected = answered & ~passed
+        distrusted = np.zeros_like(rejected)
         if self._own_check is not None:
             distrusted = answered & ~np.asarray(self._own_check(self.observations, values), dtype=np.bool_)
-        rejected = answered & ~distrusted & ~self.passes(values)
+            rejected &= ~distrusted
         if not (rejected | distrusted).any():
             return values
         fallback = fallback_values(self, self._fallback)
-        passed = np.where((rejected | distrusted)[:, None], fallback, values)
+        changed = np.where((rejected | distrusted)[:, None], fallback, values)
         for share in STEPS_BACK:
             if not rejected.any():
                 break
             nearer = values + share * (fallback - values)
-            good = rejected & self.passes(nearer)
-            passed[good] = nearer[good]
+            good = self.passes(nearer, rejected)
+            changed[good] = nearer[good]
             rejected &= ~good
-        return passed
+        return changed
