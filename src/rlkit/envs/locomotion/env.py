@@ -130,10 +130,10 @@ class ObstacleCourseEnv(SingleEnv):
             Where several runs share a machine, 1 is fastest.
         max_episode_steps: Ends episodes after so many steps instead. (``gymnasium.make`` keeps an argument of this name
             for its ``TimeLimit`` wrapper, which knows nothing of verdicts: give it ``episode_s``.)
-        render_mode: ``"rgb_array"``, ``"depth_array"`` (metres, float32), or ``"human"``: a window that every step brings
-            up to date; drag to turn the camera, scroll to come closer. Pictures need no display: MuJoCo draws through
-            EGL or else OSMesa, and ``MUJOCO_GL`` chooses. The camera goes along beside the body; squares of the ground
-            have sides of 1 m.
+        render_mode: ``"rgb_array"``, ``"depth_array"`` (metres, float32), or ``"human"``: a window that every step
+            brings up to date; drag to turn the camera, scroll to come closer. Pictures need no display: MuJoCo draws
+            through EGL or else OSMesa, and ``MUJOCO_GL`` chooses. The camera goes along beside the body; squares of the
+            ground have sides of 1 m.
         width: Of pictures, in pixels.
         height: Of pictures, in pixels.
         show_scan: Draw the points at which the body sees the terrain.

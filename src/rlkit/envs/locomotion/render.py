@@ -52,7 +52,12 @@ class Painter:
         """Distances from the camera's plane in metres, shape ``(height, width)``; the sky's is ``FARTHEST_M``."""
         self._stage.show(shot, decorated=False)
         raw = np.empty((self._rectangle.height, self._rectangle.width), dtype=np.float32)
+        flags = self._stage.scene.flags
+        before = flags.copy()
+        for name, on in (("SKYBOX", False), ("HAZE", False), ("SEGMENT", True), ("IDCOLOR", True)):
+            flags[getattr(mujoco.mjtRndFlag, f"mjRND_{name}")] = on  # the sky is no thing, and blends none
         self._draw(None, raw)
+        flags[:] = before
         near, far = NEAREST_M, FARTHEST_M  # the raw numbers are 1 there and 0 here
         return np.ascontiguousarray((near * far / (near + raw.astype(np.float64) * (far - near)))[::-1], np.float32)
 
