@@ -20,6 +20,7 @@ from rlkit.agents import LEARNERS
 from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm
+from rlkit.training.evaluation import task_evaluation
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import STEP, read_progress
 
@@ -232,14 +233,15 @@ def _judgement(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def _judgements(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
-    """Tables over seeds of what predicts instead of acting: the module that judges it knows how to write them."""
+    """Tables over seeds, where the module that judges knows how to write them."""
     sections = []
     for label, folders in groups.items():
-        spec = LEARNERS.get(folders[0].read_config().agent.name)
+        config = folders[0].read_config()
+        learner = LEARNERS.get(config.agent.name)
+        own: Any = importlib.import_module(learner.evaluation) if learner else task_evaluation(config.env.id)
         found = [judgement for folder in folders if (judgement := _judgement(folder)) is not None]
-        if spec is not None and found:
-            own: Any = importlib.import_module(spec.evaluation)
-            sections += [f"## {label}: {len(found)} seeds", "", own.markdown(*found)]
+        if found and hasattr(own, "markdown_of_seeds"):
+            sections += [f"## {label}: {len(found)} seeds", "", own.markdown_of_seeds(found)]
     return sections
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +168,13 @@ def _rules() -> Callable[[], Any] | None:
     return (lambda: make_controller("guideline36")) if "guideline36" in CONTROLLERS else None
 
 
-def markdown(*judgements: dict[str, Any]) -> str:
-    """A judgement to read, or several that differ in the seed."""
+def markdown(judgement: dict[str, Any]) -> str:
+    """A judgement to read."""
+    return markdown_of_seeds([judgement])
+
+
+def markdown_of_seeds(judgements: Sequence[dict[str, Any]]) -> str:
+    """Judgements that differ in the seed, to read."""
     from rlkit.agents.predictor.tables import to_markdown
 
     return to_markdown(judgements, HARD_PUE)

@@ -1,8 +1,9 @@
-"""How well someone runs: on drawn courses, on two test courses, and by kind and size of obstacle.
+"""How well someone runs: on drawn courses, on two test courses, by kind and size of obstacle, and when probed.
 
 Test courses are the same for everyone with the same body: obstacles of one kind at even distances. Their sizes are
 shares of what the body can just pass (:class:`~rlkit.envs.locomotion.limits.CourseLimits`). On ``easy`` they go up to a
-third of it (the walker's hurdles: 0.05, 0.10 and 0.15 m by turns), on ``hard`` all have two thirds (0.3 m).
+third of it (the walker's hurdles: 0.05, 0.10 and 0.15 m by turns), on ``hard`` all have two thirds (0.3 m). Probes are
+flat courses under conditions that differ from the model's, after Heess et al. (2017, section 4.3).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.envs.locomotion.conditions import probe
 from rlkit.envs.locomotion.course import Course
 from rlkit.envs.locomotion.fixed import fixed_course
 from rlkit.envs.locomotion.limits import CourseLimits
@@ -22,7 +24,7 @@ from rlkit.envs.locomotion.vector import ObstacleCourseVectorEnv
 from rlkit.errors import UsageError
 from rlkit.statistics import interval
 
-SETTINGS = ("episodes", "shares")  # of `evaluate`, for the command line
+SETTINGS = ("episodes", "shares", "probes")  # of `evaluate`, for the command line
 SEED = 1_000_003
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 EASY, HARD = (1 / 9, 2 / 9, 1 / 3), (2 / 3,)
@@ -30,6 +32,13 @@ FIXED = ("hurdles", "gaps", "platforms", "stairs", "slalom")  # terrains that ha
 COUNT = {"stairs": 6}  # obstacles of a test course, as many as its boxes suffice for
 DEFAULT_COUNT = 12
 DRAWN = "drawn"
+PROBED = {
+    "friction": (0.25, 0.5, 1.0, 2.0),
+    "rumble": (0.02, 0.04),
+    "mass": (0.5, 1.5, 2.0),
+    "incline": (-5.0, 5.0, 10.0),
+    "push": (0.5, 1.0),
+}  # strengths; friction of 1 is the flat course as it is
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,12 @@ class _Stage:
 
 
 def evaluate(
-    player: Any, arguments: Mapping[str, Any], *, episodes: int = 32, shares: Sequence[float] = SHARES
+    player: Any,
+    arguments: Mapping[str, Any],
+    *,
+    episodes: int = 32,
+    shares: Sequence[float] = SHARES,
+    probes: bool = False,
 ) -> dict[str, Any]:
     """Judge a player.
 
@@ -53,10 +67,11 @@ def evaluate(
         arguments: Of the environment it was trained on.
         episodes: How many on each course.
         shares: Sizes of obstacles, as shares of what the body can just pass.
+        probes: Whether it is probed too.
 
     Returns:
         JSON values: ``score``, the mean number of obstacles cleared on drawn courses (on flat ground, the distance in
-        metres), with its ``interval``; ``courses``, a list with means over episodes.
+        metres), with its ``interval``; ``courses``, a list with means over episodes; ``probes``, such a list.
 
     Raises:
         UsageError: If a setting is not possible.
@@ -64,10 +79,9 @@ def evaluate(
     if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
         raise UsageError(f"episodes must be a whole number >= 1, got {episodes!r}")
     given = {key: value for key, value in arguments.items() if key not in ("max_episode_steps", "render_mode")}
-    probe = ObstacleCourseVectorEnv(1, **given)
-    limits, terrain = probe.setup.body.limits, probe.setup.task.terrain
-    body, conditions = probe.setup.body.name, given.get("conditions")
-    probe.close()
+    one = ObstacleCourseVectorEnv(1, **given)
+    limits, terrain, body = one.setup.body.limits, one.setup.task.terrain, one.setup.body.name
+    one.close()
     stages = [_Stage(DRAWN, terrain, None), *_stages(terrain, limits, _checked_shares(shares))]
     played = run(player, given, [stage.course for stage in stages for _ in range(episodes)])
     rows = [
@@ -80,18 +94,31 @@ def evaluate(
         }
         for k, stage in enumerate(stages)
     ]
+    probed = [
+        {"name": name, "strength": strength, **summary(run(player, {**given, **changed}, [None] * episodes))}
+        for name, strengths in (PROBED.items() if _checked_flag(probes) else ())
+        for strength in strengths
+        for changed in [probe(name, strength, half_width_m=limits.half_width_m)]
+    ]
     counted = "distance_m" if terrain == "flat" else "cleared"
     drawn = played[:episodes][counted].astype(np.float64)
     return {
         "body": body,
         "terrain": terrain,
-        "conditions": conditions,
+        "conditions": given.get("conditions"),
         "episodes": episodes,
         "score": float(drawn.mean()),
         "scored": counted,
         "interval": list(interval(drawn)),
         "courses": rows,
+        "probes": probed,
     }
+
+
+def _checked_flag(probes: Any) -> bool:
+    if not isinstance(probes, bool):
+        raise UsageError(f"probes must be true or false, got {probes!r}")
+    return probes
 
 
 def _checked_shares(shares: Any) -> list[float]:
@@ -201,21 +228,56 @@ def summary(verdicts: NDArray[np.void]) -> dict[str, Any]:
 
 
 def markdown(judgement: Mapping[str, Any]) -> str:
-    """A judgement as a table to read."""
+    """A judgement as tables to read."""
+    return markdown_of_seeds([judgement])
+
+
+def markdown_of_seeds(judgements: Sequence[Mapping[str, Any]]) -> str:
+    """Judgements of several seeds as tables: means over them and, in brackets, 95 % bootstrap intervals.
+
+    Args:
+        judgements: At least one, on the same courses. The interval of a single one is over its episodes.
+    """
+    first = judgements[0]
+    over = "seeds" if len(judgements) > 1 else "episodes"
     lines = [
-        f"{judgement['body']} on {judgement['terrain']}: {judgement['episodes']} episodes on each course, means; 95 % "
-        "intervals over episodes. Passed: cleared obstacles, of those met.",
+        f"{first['body']} on {first['terrain']}: {first['episodes']} episodes on each course, means; 95 % intervals "
+        f"over {over}. Passed: cleared obstacles, of those met.",
         "",
         "| course | size m | cleared | of | passed | distance m | speed m/s | over the finish line | fell |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in judgement["courses"]:
-        low, high = row["cleared_interval"]
-        name = f"{row['name']}, {row['terrain']}"
+    for k, row in enumerate(first["courses"]):
+        rows = [judgement["courses"][k] for judgement in judgements]
         size = "" if row["size_m"] is None else f"{'up to ' if row['name'] == 'easy' else ''}{row['size_m']:.2f}"
-        passed = "" if row["passed"] is None else f"{row['passed']:.0%}"
-        lines.append(
-            f"| {name} | {size} | {row['cleared']:.1f} [{low:.1f}, {high:.1f}] | {row['obstacles']:.0f} | {passed} "
-            f"| {row['distance_m']:.1f} | {row['speed_ms']:.2f} | {row['finished']:.0%} | {row['fell']:.0%} |"
-        )
+        cells = [_counted(rows), f"{row['obstacles']:.0f}", _mean(rows, "passed", ".0%"), *_run_cells(rows)]
+        lines.append(f"| {row['name']}, {row['terrain']} | {size} | {' | '.join(cells)} |")
+    if all(judgement.get("probes") for judgement in judgements):
+        lines += ["", "| probe | strength | distance m | speed m/s | over the finish line | fell |", "|" + "---|" * 6]
+        for k, row in enumerate(first["probes"]):
+            rows = [judgement["probes"][k] for judgement in judgements]
+            lines.append(f"| {row['name']} | {row['strength']:g} | {' | '.join(_run_cells(rows))} |")
     return "\n".join(lines) + "\n"
+
+
+def _counted(rows: Sequence[Mapping[str, Any]]) -> str:
+    if len(rows) > 1:
+        return _mean(rows, "cleared", ".1f")
+    low, high = rows[0]["cleared_interval"]
+    return f"{rows[0]['cleared']:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _run_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = {"distance_m": ".1f", "speed_ms": ".2f", "finished": ".0%", "fell": ".0%"}
+    return [_mean(rows, key, form) for key, form in columns.items()]
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], key: str, form: str) -> str:
+    """A figure over seeds; empty where one has none."""
+    if any(row[key] is None for row in rows):
+        return ""
+    values = np.array([row[key] for row in rows], dtype=np.float64)
+    if len(values) == 1:
+        return format(float(values[0]), form)
+    low, high = interval(values)
+    return f"{values.mean():{form}} [{low:{form}}, {high:{form}}]"
