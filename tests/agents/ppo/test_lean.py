@@ -127,6 +127,16 @@ def test_the_same_actions_are_drawn(share: bool) -> None:
                 th.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["action_net.bias", "log_std"])
+def test_what_is_no_number_is_refused_as_stable_baselines3_does(name: str) -> None:
+    """A run that has diverged is told by this error."""
+    policy = build(LeanPPO, toys.Reaching).policy
+    with th.no_grad():
+        dict(policy.named_parameters())[name][1] = th.nan
+        with pytest.raises(ValueError, match="to satisfy the constraint"):
+            policy(th.zeros(3, 6))
+
+
 class OtherPolicy(ActorCriticPolicy):
     """A policy that might evaluate actions differently."""
 

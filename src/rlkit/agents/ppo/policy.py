@@ -81,6 +81,8 @@ class LeanPolicy(ActorCriticPolicy):
         means, values = _heads(self, obs)
         noise = th.randn_like(means)  # as `torch.distributions.Normal.rsample` draws it
         actions = th.addcmul(means, noise, self.log_std.exp())
+        if not actions.isfinite().all():  # PyTorch's distribution says what is wrong
+            return super().forward(obs)
         log_probs = noise.square_().sum(1).mul_(-0.5).sub_(self.log_std.sum() + HALF_LOG_2PI * len(self.log_std))
         return actions.reshape(-1, *self.action_space.shape), values, log_probs  # type: ignore[misc]
 
