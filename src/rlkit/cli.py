@@ -37,6 +37,9 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   bounds=false                     cooling: leave out perfect-model control, which takes most of the time
   episodes=100                     cooling, and environments without a table of their own: how many
   save=false                       true: replace the run's evaluation.json
+  video=clip.gif                   film an episode too: .gif, .webp, or .mp4 (extra [video])
+  video_seconds=20                 how much of it
+  video_size=[640,360]             environments that take width and height: in pixels
 """
 
 PLAY_HELP = """\
@@ -155,9 +158,10 @@ def _train_help(arguments: list[str]) -> str:
 
 def _evaluate(arguments: list[str]) -> int:
     from rlkit.training.evaluation import evaluate_run, every_setting, save_judgement
+    from rlkit.training.film import VIDEO, read_film
     from rlkit.training.folder import RunFolder
 
-    settings = _settings(arguments, EVALUATE_HELP, ("run", "save", *every_setting()))
+    settings = _settings(arguments, EVALUATE_HELP, ("run", "save", *VIDEO, *every_setting()))
     if settings is None:
         return 0
 
@@ -165,6 +169,7 @@ def _evaluate(arguments: list[str]) -> int:
     save = settings.pop("save", False)
     if not isinstance(save, bool):
         raise UsageError(f"save must be true or false, got {save!r}")
+    film = read_film({name: settings.pop(name) for name in VIDEO if name in settings})
     judgement, tables = evaluate_run(folder, settings)
     print(tables)
     if save:
@@ -172,6 +177,9 @@ def _evaluate(arguments: list[str]) -> int:
             save_judgement(folder.evaluation, judgement)
         except OSError as error:
             raise UsageError(f"cannot write {folder.evaluation}: {error.strerror or error}") from error
+    if film is not None:
+        film.make(folder)
+        print(f"Written to {film.path}", file=sys.stderr)
     return 0
 
 

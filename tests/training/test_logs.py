@@ -12,8 +12,10 @@ import torch as th
 from stable_baselines3.common.logger import Figure, HParam, Image, Logger
 
 from rlkit.errors import UsageError
+from rlkit.training.clips import Clip
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import ProgressBar, ProgressTable, make_logger, read_progress
+from runs import images
 
 
 def table(path: Path, resumed_at: int | None = None) -> Logger:
@@ -51,6 +53,18 @@ def test_only_numbers_are_written(tmp_path: Path) -> None:
     logger.dump(1)
     assert path.read_text() == "step,nan\n1,nan\n"
     assert math.isnan(read_progress(path)[0]["nan"])
+
+
+def test_clips_are_pictures_in_motion_and_no_figures(tmp_path: Path) -> None:
+    logger = make_logger(RunFolder(tmp_path), resumed_at=None)
+    clip = Clip([np.full((4, 6, 3), 80 * k, np.uint8) for k in range(3)], frame_s=0.1)
+    logger.record("eval/clip", clip, exclude=("stdout", "csv"))
+    logger.record("eval/mean_reward", 2.0)
+    logger.dump(7)
+    logger.close()
+    ((step, content),) = images(tmp_path)["eval/clip"]
+    assert (step, content) == (7, clip.gif())
+    assert read_progress(tmp_path / "progress.csv") == [{"step": 7, "eval/mean_reward": 2.0}]
 
 
 def test_going_on_forgets_later_rows_and_keeps_the_others_as_they_are(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch as th
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from rlkit.errors import UsageError
 from rlkit.files import write_atomically
+from rlkit.training.clips import Clip
 from rlkit.training.folder import RunFolder
 
 STEP = "step"
@@ -36,12 +38,23 @@ def make_logger(folder: RunFolder, resumed_at: int | None) -> Logger:
 
 
 class TensorBoardWriter(TensorBoardOutputFormat):
-    """SB3's TensorBoard output, which on resuming hides what was logged after the checkpoint."""
+    """SB3's TensorBoard output, which on resuming hides what was logged after the checkpoint, and takes clips."""
 
     def __init__(self, folder: Path, resumed_at: int | None) -> None:
         purge = None if resumed_at is None else resumed_at + 1
         self.writer = SummaryWriter(str(folder), purge_step=purge)
         self._is_closed = False
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Write figures, pictures and clips; TensorBoard shows a GIF in motion where it shows pictures."""
+        clips = {key: value for key, value in key_values.items() if isinstance(value, Clip)}
+        for key, clip in clips.items():
+            height, width = clip.frames[0].shape[:2]
+            image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=clip.gif())
+            writer: Any = self.writer.file_writer
+            writer.add_summary(Summary(value=[Summary.Value(tag=key, image=image)]), step)
+        rest = {key: value for key, value in key_values.items() if key not in clips}
+        super().write(rest, {key: key_excluded[key] for key in rest}, step)
 
 
 class ProgressTable(KVWriter):

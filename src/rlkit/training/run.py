@@ -15,7 +15,7 @@ import torch as th
 from omegaconf import OmegaConf
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import HParam, Image
+from stable_baselines3.common.logger import HParam
 from stable_baselines3.common.utils import safe_mean
 
 from rlkit.agents import AGENTS, build_agent
@@ -31,10 +31,10 @@ from rlkit.training.evaluation import (
     SEED_OFFSET,
     evaluate_run,
     evaluation_envs,
-    pictures,
     play_episodes,
     save_judgement,
 )
+from rlkit.training.film import Album
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import ProgressBar, make_logger
 from rlkit.training.report import draw_curves, write_report
@@ -212,7 +212,7 @@ class RunCallback(BaseCallback):
         self._config, self._folder, self._bar, self._requests, self._masked = config, folder, bar, requests, masked
         self._eval_envs: VecEnvAdapter | None = None
         self._handled = 0
-        self._pictures = True
+        self._album: Album | None = None
         self._normalizer: Normalizer | None = None
 
     def _on_training_start(self) -> None:
@@ -261,7 +261,7 @@ class RunCallback(BaseCallback):
         if (evaluate or save or log) and not _is_finite(self.model):
             raise _diverged(self.model, self._folder)
         if evaluate:
-            self._evaluate()
+            self._evaluate(final)
         if log:
             envs = cast(VecEnvAdapter, self.model.env)
             for name, value in envs.pop_metrics().items():
@@ -278,14 +278,15 @@ class RunCallback(BaseCallback):
         checkpoint.save(self._folder.checkpoints, self.model.num_timesteps, tree, self._config.keep_checkpoints)
         _export(self.model, self._config, self._folder, self._masked)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, final: bool) -> None:
         config = self._config
         learner: Any = self.model
         if isinstance(learner, Learner):
             learner.evaluate()
             return
-        if self._eval_envs is None:
+        if self._eval_envs is None or self._album is None:
             self._eval_envs = evaluation_envs(config.env, config.eval_episodes)
+            self._album = Album(config.env, self._eval_envs.metadata, config.eval_every, self._bar.say)
         description = {"agent": config.agent.name, "env_id": config.env.id}
         policy = Policy(self.model.policy, env_observation_space(self.model), description)
         seed = SEED_OFFSET + config.seed
@@ -297,10 +298,9 @@ class RunCallback(BaseCallback):
         prefix = self._eval_envs.metrics_prefix
         for name, value in self._eval_envs.pop_metrics().items():
             self.logger.record(f"eval/{prefix}_{name}", value)
-        drawn = pictures(policy, config.env, seed + self.model.num_timesteps) if self._pictures else {}
-        self._pictures = bool(drawn)
-        for name, frame in drawn.items():
-            self.logger.record(f"eval/{name}", Image(frame, "HWC"), exclude=("stdout", "csv"))
+        shown = self._album.look(policy, seed, self.model.num_timesteps, final=final)
+        for tag, value in shown.items():
+            self.logger.record(tag, value, exclude=("stdout", "csv"))
 
     def _record_hyperparameters(self) -> None:
         plain = {

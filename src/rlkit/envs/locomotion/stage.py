@@ -31,13 +31,13 @@ class RenderOptions:
         width: In pixels.
         height: In pixels.
         show_scan: Whether the points are drawn at which the body sees the terrain.
-        antialias: Whether edges are smooth; a picture takes two and a half times as long.
+        antialias: Whether edges are smooth; without, a picture takes 0.4 of the time.
     """
 
     width: int = 640
     height: int = 360
     show_scan: bool = True
-    antialias: bool = False
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
