@@ -299,8 +299,8 @@ class RunCallback(BaseCallback):
         for name, value in self._eval_envs.pop_metrics().items():
             self.logger.record(f"eval/{prefix}_{name}", value)
         shown = self._album.look(policy, seed, self.model.num_timesteps, final=final)
-        for tag, value in shown.items():
-            self.logger.record(tag, value, exclude=("stdout", "csv"))
+        for tag, drawn in shown.items():
+            self.logger.record(tag, drawn, exclude=("stdout", "csv"))
 
     def _record_hyperparameters(self) -> None:
         plain = {
