@@ -25,6 +25,7 @@ from rlkit.envs.cooling.forecast import (
     start_forecast,
 )
 from rlkit.envs.cooling.halls import Timing
+from rlkit.envs.cooling.handle import new_handle
 from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.kernel import reset_halls, step_halls
 from rlkit.envs.cooling.metrics import FACILITY, WATER, add_step, start_totals
@@ -130,6 +131,23 @@ class Batch(NamedTuple):
     totals: NDArray[np.void]  # (n,) TOTALS
 
 
+class Arrays(NamedTuple):
+    """Everything that a step of a batch reads and writes, but rows and actions."""
+
+    model: Model
+    batch: Batch
+    streams: NDArray[np.uint64]
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    terminations: NDArray[np.bool_]
+
+
+@kernel
+def hold(arrays):  # type: ignore[no-untyped-def]
+    """A handle on :class:`Arrays`, for :func:`step_rows`."""
+    return new_handle(arrays)
+
+
 @inlined
 def _weather(i, e, since_s, table, about, out):  # type: ignore[no-untyped-def]
     """Dry bulb, wet bulb and pressure around a hall, so long after its episode began."""
@@ -225,19 +243,15 @@ def fail_rows(rows, start, rules, state, effects, plant_state, episodes, step_s,
 
 
 @kernel
-def step_rows(rows, actions, m, b, streams, observations, rewards, terminations):  # type: ignore[no-untyped-def]
-    """One control step of these rows.
+def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
+    """One control step of these rows: changes the batch, writes observations, rewards and terminations.
 
     Args:
         rows: Which, shape ``(n,)`` bool. The costs of the others become 0.
         actions: Shape ``(n, actions)``.
-        m: The model.
-        b: The batch, changed in place.
-        streams: Random streams.
-        observations: Written.
-        rewards: Written.
-        terminations: Written: whether servers switched off.
+        handle: From :func:`hold`.
     """
+    m, b, streams, observations, rewards, terminations = handle.arrays
     step_s, scaled = m.settings[0].step_s, m.settings[0].scaled
     commands, controls, rule, noise, costs, load = b.commands, m.controls, m.noise, b.noise, b.costs, b.load
     for i in range(rows.shape[0]):
