@@ -20,10 +20,11 @@ from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.components import (
     CP_AIR,
     clip,
-    coil_conductance,
+    conductance_with,
     cpu_power,
     cubic,
     drive_power,
+    film_of_air,
     server_airflow,
     working_share,
 )
@@ -46,14 +47,14 @@ ENERGY_IN_J = _R["energy_residual"]  # heat put into the hall, until the row is 
 # Columns of the scratch table of zones, which lives for one row of one call.
 (
     Z_AIR, Z_FAN_RISE, Z_FAN_W, Z_FIXED, Z_MOST, Z_TARGET, Z_OUTDOOR, Z_LATENT_W, Z_COIL_J, Z_CONDUCTANCE_S,
-    Z_WATER_MOST, Z_SPEED, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
+    Z_WATER_MOST, Z_SPEED, Z_FILM, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
     Z_CLEAN,
     # Evaporative coolers: what they make of mixed air (Z_SCALE * mixed + Z_SHIFT), water into it in kg/s, heat out of
     # it in J. DX coil: surface in C, electricity and W/K while it runs, humidity ratio of its surface. Evaporative
     # coolers again: electricity in W, and whether the indirect one is sprayed.
     Z_SCALE, Z_SHIFT, Z_SPRAY, Z_PRECOOL_J, Z_COLD, Z_DX_W, Z_DX_FULL_W, Z_DX_HUMIDITY, Z_EVAPORATIVE_W, Z_SPRAYED,
-) = range(28)  # fmt: skip
-ZONE_SCRATCH = 28
+) = range(29)  # fmt: skip
+ZONE_SCRATCH = 29
 # Of racks.
 K_POWER, K_AIR, K_DECAY, K_MEAN, K_OUTLET = range(5)
 RACK_SCRATCH = 5
@@ -226,7 +227,7 @@ def wanted_conductance(mixed_c, chilled_c, target_c, air_w_k, most):  # type: ig
 
 
 @inlined
-def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, outdoor_c, chilled_c):  # type: ignore[no-untyped-def]
+def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, outdoor_c, chilled_c, last):  # type: ignore[no-untyped-def]
     """Advance one zone by one sub-step (see the module).
 
     Args:
@@ -244,6 +245,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
         valve_gain: Share of the way that the coil's valve goes in one sub-step.
         outdoor_c: Dry bulb.
         chilled_c: Chilled water.
+        last: Whether it is the solution's last sub-step.
 
     Returns:
         Sensible heat from air to water in W, mean over the sub-step.
@@ -304,7 +306,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     out[i, LIGHT_J] += zone.lighting_w * dt
     out[i, ENVELOPE_J] += outdoor_w * dt
     out[i, ENERGY_IN_J] += (power + heat + outdoor_w + s[z, Z_FAN_RISE] * crah) * dt
-    settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed)
+    settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed, last)
     return coil_w
 
 
@@ -317,26 +319,29 @@ def ups_loss(p, zone, power_w):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  # type: ignore[no-untyped-def]
-    """Give every rack its inlet and its servers' new temperature; the zone its mean inlet and heat index."""
+def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed, last):  # type: ignore[no-untyped-def]
+    """Give every rack its inlet and its servers' new temperature; after the last sub-step what is read of a zone."""
     flow = warmed = heated = 0.0
     for r in range(zone.first_rack, zone.first_rack + zone.racks):
         offset = rack_offset(p.zones, r)
         drawn = missing + sealed * racks[r].recirculation
         inlet = ts + drawn * (th - ts)
-        air, mean = k[r, K_AIR], k[r, K_MEAN]
+        air = k[r, K_AIR]
         settled = inlet + k[r, K_POWER] / air
         server = state[i, offset + SERVER]
-        k[r, K_OUTLET] = settled + (server - settled) * mean
         state[i, offset + SERVER] = settled + (server - settled) * k[r, K_DECAY]
         state[i, offset + INLET] = inlet
-        flow += air
-        warmed += air * (inlet - ts)
-        heated += air * (k[r, K_OUTLET] - ts)
-    s[z, Z_INLET_MEAN] = ts + warmed / flow
-    s[z, Z_SHI] = warmed / heated if heated > 0.0 else 0.0
-    surplus = (s[z, Z_AIR] - flow) / (0.1 * zone.server_air_kg_s * CP_AIR)
-    s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
+        if last:
+            outlet = settled + (server - settled) * k[r, K_MEAN]
+            k[r, K_OUTLET] = outlet
+            flow += air
+            warmed += air * (inlet - ts)
+            heated += air * (outlet - ts)
+    if last:
+        s[z, Z_INLET_MEAN] = ts + warmed / flow
+        s[z, Z_SHI] = warmed / heated if heated > 0.0 else 0.0
+        surplus = (s[z, Z_AIR] - flow) / (0.1 * zone.server_air_kg_s * CP_AIR)
+        s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
 
 
 @inlined
@@ -381,7 +386,11 @@ def prepare_zone(  # type: ignore[no-untyped-def]
     s[z, Z_FIXED] = -1.0
     if zone.dx == 1:
         return
-    if valve >= 0.0 or not running:
-        s[z, Z_FIXED] = fouling * coil_conductance(zone, speed, valve * water_most) if running else 0.0
+    if not running:
+        s[z, Z_FIXED] = 0.0
+        return
+    film = s[z, Z_FILM] = film_of_air(zone, speed)
+    if valve >= 0.0:
+        s[z, Z_FIXED] = fouling * conductance_with(zone, film, speed, valve * water_most)
     else:
-        s[z, Z_MOST] = fouling * coil_conductance(zone, speed, water_most)
+        s[z, Z_MOST] = fouling * conductance_with(zone, film, speed, water_most)

@@ -252,14 +252,15 @@ def _air_and_loop(  # type: ignore[no-untyped-def]
     """The sub-steps of one solution; returns the heat that chillers were asked to take, mean in W."""
     asked = 0.0
     dt = d.substep_s
-    for _ in range(substeps):
+    for number in range(substeps):
         heat = latent_w
+        last = number == substeps - 1
         chilled = state[i, water.CHILLED]
         for z in range(p.zones):
             dx = zones[z].dx == 1
             cold = s[z, hall.Z_COLD] if dx else chilled
             taken = hall.zone_substep(
-                p, zones[z], racks, state, i, load, z, s, k, out, dt, d.valve_gain, dry_bulb, cold
+                p, zones[z], racks, state, i, load, z, s, k, out, dt, d.valve_gain, dry_bulb, cold, last
             )
             heat += 0.0 if dx else taken
         out[i, water.COIL_J] += heat * dt

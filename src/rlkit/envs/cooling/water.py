@@ -225,6 +225,7 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
                 clean = s[z, hall.Z_CLEAN]
                 share = coil_water_flow(
                     zone,
+                    s[z, hall.Z_FILM],
                     s[z, hall.Z_SPEED],
                     conductance * clean,
                     s[z, hall.Z_WATER_MOST],
