@@ -30,7 +30,7 @@ from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.kernel import reset_halls, step_halls
 from rlkit.envs.cooling.metrics import FACILITY, WATER, add_step, start_totals
 from rlkit.envs.cooling.readings import PLANT_READINGS, numbers
-from rlkit.envs.cooling.sensors import SensorState, read_sensors, show_sensors, start_sensors
+from rlkit.envs.cooling.sensors import SensorRules, SensorState, read_sensors, show_sensors, start_sensors
 from rlkit.envs.cooling.weather import DAY_S, DRY_BULB, PRESSURE, WET_BULB, value_at
 from rlkit.envs.cooling.workload import NoiseRule, advance_noise, start_noise, utilisation_at
 from rlkit.envs.jit import kernel
@@ -100,7 +100,7 @@ class Model(NamedTuple):
     weather: Sources
     workload: Sources
     noise: NoiseRule
-    sensors: NDArray[np.void]
+    sensors: SensorRules
     controls: NDArray[np.void]  # (actions,) CONTROL
 
 
@@ -190,12 +190,13 @@ def _clock(i, weather_s, load_s, out, column):  # type: ignore[no-untyped-def]
 def observe_rows(rows, m, b, observations):  # type: ignore[no-untyped-def]
     """Write what the sensors of these rows show, and the clock. Draws nothing."""
     sensors, shown, step_s, scaled = m.sensors, b.sensors, m.settings[0].step_s, m.settings[0].scaled
+    episodes = b.episodes
     for i in range(rows.shape[0]):
         if rows[i]:
-            e = b.episodes[i]
+            e = episodes[i]
             show_sensors(i, sensors, shown, scaled, observations, 0)
             since = e.steps * step_s
-            _clock(i, e.weather_s + since, e.load_s + since, observations, sensors.shape[0])
+            _clock(i, e.weather_s + since, e.load_s + since, observations, sensors.low.shape[0])
 
 
 @kernel
@@ -254,25 +255,24 @@ def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
     m, b, streams, observations, rewards, terminations = handle.arrays
     step_s, scaled = m.settings[0].step_s, m.settings[0].scaled
     commands, controls, rule, noise, costs, load = b.commands, m.controls, m.noise, b.noise, b.costs, b.load
+    episodes, readings, history, totals, weather = b.episodes, b.readings, b.history, b.totals, b.weather
+    weathers, about_weathers = m.weather
+    workloads, about_workloads = m.workload
     for i in range(rows.shape[0]):
         if not rows[i]:
             costs[:, i] = 0.0
             continue
-        e = b.episodes[i]
+        e = episodes[i]
         middle = (e.steps + 0.5) * step_s
         _command(i, actions, controls, scaled, commands)
         advance_noise(i, rule, streams, noise)
-        _weather(i, e, middle, m.weather.table, m.weather.about, b.weather)
-        _load(i, e, middle, m.workload.table, m.workload.about, noise, load)
-    step_halls(
-        rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings
-    )
+        _weather(i, e, middle, weathers, about_weathers, weather)
+        _load(i, e, middle, workloads, about_workloads, noise, load)
+    step_halls(rows, m.plant, m.zones, m.racks, commands, weather, load, b.effects.plant, m.timing, b.state, readings)
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:
-            rewards[i], terminations[i] = _settle(
-                i, c, b.episodes[i], p, steps, step_s, b.readings, b.history, costs, b.totals
-            )
+            rewards[i], terminations[i] = _settle(i, c, episodes[i], p, steps, step_s, readings, history, costs, totals)
     _look(rows, m.sensors, b, step_s, streams)
     observe_rows(rows, m, b, observations)
 
@@ -295,9 +295,11 @@ def _settle(i, c, e, p, steps, step_s, truth, history, costs, totals):  # type: 
 def _look(rows, rules, b, step_s, streams):  # type: ignore[no-untyped-def]
     """Read the sensors of these rows."""
     state, truth, mode, jump = b.sensors, b.readings, b.effects.sensor_mode, b.effects.sensor_jump
+    values = np.empty(rules.low.shape[0])
+    episodes = b.episodes
     for i in range(rows.shape[0]):
         if rows[i]:
-            read_sensors(i, rules, state, truth, mode, jump, b.episodes[i].steps * step_s / DAY_S, streams)
+            read_sensors(i, rules, state, truth, mode, jump, episodes[i].steps * step_s / DAY_S, values, streams)
 
 
 @kernel

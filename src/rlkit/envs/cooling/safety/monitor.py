@@ -84,7 +84,7 @@ class Monitor(SafetyLayer):
         units = np.array(setup.sensors.units)[self._columns]
         low, high = setup.observation_bounds()
         self._low, self._high = low.astype(np.float64)[self._columns], high.astype(np.float64)[self._columns]
-        self._freezable = np.isin(units, NEVER_STILL) & (setup.sensors.rules[self._columns]["noise"] > 0.0)
+        self._freezable = np.isin(units, NEVER_STILL) & (setup.sensors.rules.noise[self._columns] > 0.0)
         # No flow or speed may be true; a thermometer or a power meter at its low end is dead.
         floor = self._low + 1e-3 * (self._high - self._low)
         self._floor = np.where(np.isin(units, ("C", "kW")), floor, -np.inf)
