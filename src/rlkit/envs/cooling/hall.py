@@ -47,14 +47,14 @@ ENERGY_IN_J = _R["energy_residual"]  # heat put into the hall, until the row is 
 # Columns of the scratch table of zones, which lives for one row of one call.
 (
     Z_AIR, Z_FAN_RISE, Z_FAN_W, Z_FIXED, Z_MOST, Z_TARGET, Z_OUTDOOR, Z_LATENT_W, Z_COIL_J, Z_CONDUCTANCE_S,
-    Z_WATER_MOST, Z_SPEED, Z_FILM, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
+    Z_WATER_MOST, Z_SPEED, Z_FILM, Z_OUTDOOR_MOST, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
     Z_CLEAN,
     # Evaporative coolers: what they make of mixed air (Z_SCALE * mixed + Z_SHIFT), water into it in kg/s, heat out of
     # it in J. DX coil: surface in C, electricity and W/K while it runs, humidity ratio of its surface. Evaporative
     # coolers again: electricity in W, and whether the indirect one is sprayed.
     Z_SCALE, Z_SHIFT, Z_SPRAY, Z_PRECOOL_J, Z_COLD, Z_DX_W, Z_DX_FULL_W, Z_DX_HUMIDITY, Z_EVAPORATIVE_W, Z_SPRAYED,
-) = range(29)  # fmt: skip
-ZONE_SCRATCH = 29
+) = range(30)  # fmt: skip
+ZONE_SCRATCH = 30
 # Of racks.
 K_POWER, K_AIR, K_DECAY, K_MEAN, K_OUTLET = range(5)
 RACK_SCRATCH = 5
@@ -121,15 +121,23 @@ def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: i
 
 
 @inlined
-def outdoor_air_share(zone, hot_c, target_c, outdoor_c, outdoor_humidity, pressure_pa):  # type: ignore[no-untyped-def]
-    """Share of outdoor air that brings the mixed air to the supply setpoint, within what dampers and rules allow."""
+def most_outdoor_air(zone, hot_c, outdoor_c, outdoor_humidity, pressure_pa):  # type: ignore[no-untyped-def]
+    """Largest share of outdoor air that dampers and rules allow."""
     low, high = zone.outdoor_share_min, zone.outdoor_share_max
     if high <= low or outdoor_c >= zone.outdoor_limit_c or outdoor_c >= hot_c - 0.1 or outdoor_c < zone.outdoor_least_c:
         return low
     if zone.dew_point_limited == 1:
         if outdoor_humidity > saturated_humidity_ratio(zone.dew_point_limit_c, pressure_pa):
             return low
-    return clip((hot_c - target_c) / (hot_c - outdoor_c), low, high)
+    return high
+
+
+@inlined
+def mixing_share(zone, hot_c, target_c, outdoor_c, most):  # type: ignore[no-untyped-def]
+    """Share of outdoor air that brings the mixed air to the supply setpoint, within what is allowed."""
+    if outdoor_c >= hot_c - 0.1:
+        return zone.outdoor_share_min
+    return clip((hot_c - target_c) / (hot_c - outdoor_c), zone.outdoor_share_min, most)
 
 
 @inlined
@@ -263,6 +271,8 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     # Coil: its valve heads for the supply setpoint, or stands where it stands.
     hot = state[i, offset + HOT]
     share = s[z, Z_OUTDOOR]
+    if s[z, Z_OUTDOOR_MOST] > zone.outdoor_share_min:
+        share = s[z, Z_OUTDOOR] = mixing_share(zone, hot, s[z, Z_TARGET], outdoor_c, s[z, Z_OUTDOOR_MOST])
     conductance = s[z, Z_FIXED]
     if conductance < 0.0:
         mixed = s[z, Z_SCALE] * (hot + share * (outdoor_c - hot)) + s[z, Z_SHIFT]
@@ -378,9 +388,12 @@ def prepare_zone(  # type: ignore[no-untyped-def]
     s[z, Z_SCALE] = 1.0
     s[z, Z_SHIFT] = s[z, Z_SPRAY] = 0.0
     hot = state[i, zone_offset(z) + HOT]
-    s[z, Z_OUTDOOR] = 0.0
+    s[z, Z_OUTDOOR] = s[z, Z_OUTDOOR_MOST] = 0.0
     if running:
-        s[z, Z_OUTDOOR] = outdoor_air_share(zone, hot, s[z, Z_TARGET], outdoor_c, humidity, pressure)
+        most = most_outdoor_air(zone, hot, outdoor_c, humidity, pressure)
+        s[z, Z_OUTDOOR] = mixing_share(zone, hot, s[z, Z_TARGET], outdoor_c, most)
+        if zone.extras == 0:  # evaporative coolers and DX coils are settled for the air of the solution's beginning
+            s[z, Z_OUTDOOR_MOST] = most
     s[z, Z_CLEAN] = 1.0 / fouling if fouling > 0.0 else 0.0
     s[z, Z_MOST] = 0.0
     s[z, Z_FIXED] = -1.0

@@ -290,6 +290,31 @@ def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out
 
 
 @inlined
+def correct_chillers(p, state, i, compressors_w, load_w, capacity_w, leaving_c, entering_c, dt, out):  # type: ignore[no-untyped-def]
+    """Make the compressors' power that of the solution's mean condenser water, known now; the basin takes the rest.
+
+    Args:
+        p: The plant's record.
+        state: All states.
+        i: The row.
+        compressors_w: What was taken for it, at the condenser water of the solution's beginning.
+        load_w: Heat that they took, mean.
+        capacity_w: Of one of them.
+        leaving_c: Leaving chilled water, mean.
+        entering_c: Condenser water, mean.
+        dt: Length in s.
+        out: Readings.
+    """
+    if compressors_w <= 0.0:
+        return
+    on = state[i, ON]
+    more_j = (on * chiller_power(p, capacity_w, load_w / on, leaving_c, entering_c) - compressors_w) * dt
+    out[i, CHILLER_J] += more_j
+    out[i, hall.ENERGY_IN_J] += more_j
+    state[i, CONDENSER] += more_j / p.condenser_j_k
+
+
+@inlined
 def capacity_now(p, state, i, entering_c):  # type: ignore[no-untyped-def]
     """Capacity in W of one chiller at present temperatures."""
     return chiller_capacity(p, state[i, CHILLED], entering_c)
