@@ -76,8 +76,9 @@ def test_coil_conductance_rises_with_water_and_is_inverted(name, airflow, water)
     full = c.coil_conductance(zone, airflow, 1.0)
     assert conductance == pytest.approx(effectiveness_ntu(zone, airflow, water), rel=1e-9)
     for guess in (0.0, 0.3, 1.0, water * 0.96, water * 1.04):
-        found = c.coil_water_flow(zone, c.film_of_air(zone, airflow), airflow, conductance, 1.0, full, guess)
+        found, growth = c.coil_water_flow(zone, c.film_of_air(zone, airflow), airflow, conductance, 1.0, full, guess)
         assert c.coil_conductance(zone, airflow, found) == pytest.approx(conductance, rel=2e-4)
+        assert 0.0 <= growth <= 1.0
 
 
 @settings(deadline=None)

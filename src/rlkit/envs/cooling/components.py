@@ -189,18 +189,22 @@ def coil_water_flow(coil, film_air, airflow, conductance, most, full, guess):  #
         most: Largest share of water flow there is.
         full: Conductance at that.
         guess: A share to start from.
+
+    Returns:
+        The share, and by how many per cent the conductance grows there with a per cent of it (0 where not sought).
     """
     if conductance <= 0.0 or most <= _LEAST_FLOW:
-        return 0.0
+        return 0.0, 0.0
     if conductance >= full * (1.0 - _COIL_TOLERANCE):
-        return most
+        return most, 0.0
     if conductance <= _LEAST_FLOW * coil.water_w_k:
-        return conductance / coil.water_w_k  # so little water leaves as warm as the air is
+        return conductance / coil.water_w_k, 0.0  # so little water leaves as warm as the air is
     air_w_k = airflow * coil.air_w_k
     kink = math.log(air_w_k / coil.water_w_k)  # the correlation's slope jumps where least and most change places
     high = math.log(most)
     low = high + _LOG_LEAST_FLOW
     x = math.log(guess) if 1e-3 * most < guess < 0.98 * most else high - 0.7
+    growth = 0.0
     for _ in range(60):
         trial, growth = _conductance_and_growth(coil, film_air, air_w_k, x)
         over = trial / conductance - 1.0
@@ -219,7 +223,22 @@ def coil_water_flow(coil, film_air, airflow, conductance, most, full, guess):  #
         x = following
         if near:
             break
-    return math.exp(x)
+    return math.exp(x), growth
+
+
+@inlined
+def foreseen_flow(flow, conductance, growth, wanted):  # type: ignore[no-untyped-def]
+    """Where :func:`coil_water_flow` does well to begin: one step from where it last ended.
+
+    Args:
+        flow: Share of design water flow found last.
+        conductance: For which it was found; 0 where it was not.
+        growth: By how many per cent that grew with a per cent of flow.
+        wanted: Conductance now asked for, above 0.
+    """
+    if conductance <= 0.0:
+        return flow
+    return flow * growth / max(growth + conductance / wanted - 1.0, 0.2 * growth)
 
 
 @inlined

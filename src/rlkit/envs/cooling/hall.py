@@ -34,6 +34,7 @@ from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, saturated_humidity
 _Z = readings.numbers(readings.ZONE_STATE)
 HOT, MASS, HUMIDITY, FAN = _Z["hot_air_c"], _Z["mass_c"], _Z["humidity_ratio"], _Z["fan_speed"]
 CONDUCTANCE, VALVE, SUPPLY, COIL_W = _Z["conductance_w_k"], _Z["valve"], _Z["supply_air_c"], _Z["coil_heat_w"]
+FOUND, GROWTH = _Z["found_w_k"], _Z["found_growth"]
 _K = readings.numbers(readings.RACK_STATE)
 SERVER, INLET = _K["server_c"], _K["inlet_c"]
 PLANT_STATES, ZONE_STATES, RACK_STATES = len(readings.PLANT_STATE), len(_Z), len(_K)

@@ -43,7 +43,7 @@ _ZR = readings.numbers(readings.ZONE_READINGS)
 _FAN_KW, _COIL_KW = _ZR["fan_power_kw"], _ZR["zone_coil_heat_kw"]
 _SUPERVISORY, _ACTUATOR = len(readings.SUPERVISORY_ACTIONS), len(readings.ACTUATOR_ACTIONS)
 _PLANT_FAULTS, _ZONE_FAULTS = len(readings.PLANT_FAULTS), len(readings.ZONE_FAULTS)
-CALM_K = 1.0  # of water loops and zones; what is then wrong in a day's energy is what it is with divided steps
+CALM_K = 1.0  # a day of two_zone is then off by 0.02 % in energy, by 0.1 % where set points wander; 0.6 gains a tenth
 
 
 class Decays(NamedTuple):
@@ -149,6 +149,7 @@ def _prepare_zones(p, zones, state, i, actions, supervisory, faults, s, d, outdo
             handler.prepare(zone, state, i, z, s, valve, faults[i, fault + 2], outdoor)
         if valve >= 0.0:
             state[i, offset + hall.VALVE] = valve * water_most
+            state[i, offset + hall.FOUND] = 0.0
         outdoor_kg_s = zone.infiltration_kg_s + s[z, hall.Z_OUTDOOR] * s[z, hall.Z_AIR] / CP_AIR
         if zone.dx == 1:
             latent, brought = handler.condensation(zone, state, i, offset, z, s, humidity, outdoor_kg_s, d.solution_s)

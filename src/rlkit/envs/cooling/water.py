@@ -19,6 +19,7 @@ from rlkit.envs.cooling.components import (
     coil_water_flow,
     drive_power,
     exchanger_conductance,
+    foreseen_flow,
 )
 from rlkit.envs.cooling.inline import inlined
 
@@ -219,19 +220,21 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
             continue
         offset = hall.zone_offset(z)
         if s[z, hall.Z_FIXED] < 0.0:
-            share = 0.0
-            conductance = s[z, hall.Z_CONDUCTANCE_S] / dt
+            share = growth = 0.0
+            conductance = s[z, hall.Z_CONDUCTANCE_S] / dt * s[z, hall.Z_CLEAN]
             if conductance > 0.0 and s[z, hall.Z_MOST] > 0.0:
-                clean = s[z, hall.Z_CLEAN]
-                share = coil_water_flow(
+                found, found_growth = state[i, offset + hall.FOUND], state[i, offset + hall.GROWTH]
+                share, growth = coil_water_flow(
                     zone,
                     s[z, hall.Z_FILM],
                     s[z, hall.Z_SPEED],
-                    conductance * clean,
+                    conductance,
                     s[z, hall.Z_WATER_MOST],
-                    s[z, hall.Z_MOST] * clean,
-                    state[i, offset + hall.VALVE],
+                    s[z, hall.Z_MOST] * s[z, hall.Z_CLEAN],
+                    foreseen_flow(state[i, offset + hall.VALVE], found, found_growth, conductance),
                 )
+            state[i, offset + hall.FOUND] = conductance if growth > 0.0 else 0.0
+            state[i, offset + hall.GROWTH] = growth
             state[i, offset + hall.VALVE] = share
         flow += state[i, offset + hall.VALVE] * zone.water_kg_s
         state[i, offset + hall.COIL_W] = s[z, hall.Z_COIL_J] / dt
