@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from rlkit.envs.streams import below, exponential, new_streams, next_bits, normal, uniform
+from rlkit.envs.streams import below, exponential, new_streams, next_bits, normal, scaled_normals, uniform
 
 
 def test_reference_values_of_xoshiro() -> None:
@@ -81,3 +81,15 @@ def test_waiting_times_have_the_stated_mean() -> None:
     times = np.array([exponential(streams, 0, 2.5) for _ in range(20_000)])
     assert times.min() >= 0 and abs(times.mean() - 2.5) < 5 * 2.5 / math.sqrt(times.size)
     assert exponential(streams, 0, math.inf) == math.inf
+
+
+def test_many_normals_at_once_are_the_same_as_one_by_one() -> None:
+    """With some places that draw nothing; enough numbers for edges and tails of the ziggurat."""
+    scale = np.where(np.arange(5000) % 7 == 3, 0.0, 1.0 + np.arange(5000) % 5)
+    single, many = new_streams(3, 2), new_streams(3, 2)
+    out = np.full(5000, np.nan)
+    scaled_normals(many, 1, scale, out)
+    expected = [one * normal(single, 1) if one > 0.0 else 0.0 for one in scale]
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(single, many)
+    assert np.abs(out[scale == 1.0]).max() > 3.0

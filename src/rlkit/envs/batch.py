@@ -19,6 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rlkit.envs.jit import kernel
 from rlkit.envs.streams import Streams, new_streams
 
 State = dict[str, Any]
@@ -127,6 +128,10 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
     def _step_info(self) -> dict[str, Any]:
         """What is said at every step, of the state in which the learner now is."""
         return {}
+
+    def _single_info(self) -> dict[str, Any]:
+        """The same for a batch of one, without the leading axis; nothing in it may be a buffer of the batch."""
+        return {key: value[0].copy() for key, value in self._step_info().items()}
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -240,6 +245,20 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
             self._truncations &= ~self._terminations
         np.logical_or(self._terminations, self._truncations, out=self._ended)
 
+    def _advance_one(self, actions: NDArray[Any]) -> tuple[bool, bool]:
+        """What :meth:`_advance` does, for a batch of one: plain numbers take a fraction of what ufuncs take.
+
+        Returns:
+            Whether the episode has terminated, and whether it was truncated.
+        """
+        self._step_rows(self._all_rows, actions)
+        self._elapsed[0] = elapsed = int(self._elapsed[0]) + 1
+        terminated = bool(self._terminations[0])
+        truncated = self.max_episode_steps is not None and elapsed >= self.max_episode_steps and not terminated
+        self._truncations[0] = truncated
+        self._ended[0] = terminated or truncated
+        return terminated, truncated
+
     def _checked(self, actions: Any) -> NDArray[Any]:
         """Actions as an array that the kernel may trust."""
         array = np.asarray(actions)
@@ -295,6 +314,10 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         self._action = np.zeros(batch.action_space.shape or (1,), dtype=batch.action_space.dtype)
         self._action_shape = self.action_space.shape
         self._num_actions = int(self.action_space.n) if isinstance(self.action_space, spaces.Discrete) else 0
+        self._row = self._action.reshape(1, -1)
+        self._bounds: tuple[NDArray[Any], NDArray[Any]] | None = None
+        if isinstance(self.action_space, spaces.Box):
+            self._bounds = self.action_space.low.ravel(), self.action_space.high.ravel()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -314,24 +337,26 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         if type(action) is int and 0 <= action < self._num_actions:  # the common case, without arrays
             self._action[0] = action
         else:
-            array = np.asarray(action)
-            if array.shape != self._action_shape:
-                raise ValueError(f"an action must have shape {self._action_shape}, got {array.shape}: {action!r}")
-            self._action[0] = check_actions(array[None], self.action_space)[0]
+            self._take(action)
         if batch._ended[0]:
             raise ValueError(_not_begun(batch._ended, batch._seeded))
-        batch._advance(batch._all_rows, self._action)
+        terminated, truncated = batch._advance_one(self._action)
         observation, info = self.observe()
-        if batch._ended[0]:
+        if terminated or truncated:
             verdict = batch._verdicts(batch._all_rows)
             info.update(zip(verdict.dtype.names or (), verdict[0].item(), strict=True))
-        return (
-            observation,
-            float(batch._rewards[0]),
-            bool(batch._terminations[0]),
-            bool(batch._truncations[0]),
-            info,
-        )
+        return observation, float(batch._rewards[0]), terminated, truncated, info
+
+    def _take(self, action: Any) -> None:
+        """Check an action and keep it where the batch reads it."""
+        array = np.asarray(action)
+        if array.shape != self._action_shape:
+            raise ValueError(f"an action must have shape {self._action_shape}, got {array.shape}: {action!r}")
+        if self._bounds is not None and array.dtype == self._action.dtype:
+            self._action[0] = array
+            if first_outside(self._row, *self._bounds) < 0:
+                return
+        self._action[0] = check_actions(array[None], self.action_space)[0]
 
     def render(self) -> Any:
         """The picture of the present state, or None without a render mode."""
@@ -349,11 +374,27 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
     def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
         """As :meth:`BatchEnv.observe`."""
         batch = self._batch
-        return batch._observations[0].copy(), {key: value[0].copy() for key, value in batch._step_info().items()}
+        return batch._observations[0].copy(), batch._single_info()
 
     def close(self) -> None:
         """Release what the batch holds."""
         self._batch.close()
+
+
+@kernel
+def first_outside(actions, low, high):  # type: ignore[no-untyped-def]
+    """The first row of actions that is not within the bounds, -1 where all are.
+
+    Args:
+        actions: Shape ``(n, k)``.
+        low: Shape ``(k,)``.
+        high: Shape ``(k,)``.
+    """
+    for i in range(actions.shape[0]):
+        for j in range(actions.shape[1]):
+            if not low[j] <= actions[i, j] <= high[j]:  # NaN is not
+                return i
+    return -1
 
 
 def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
@@ -381,6 +422,9 @@ def check_actions(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[An
         raise TypeError(f"actions of {type(space).__name__} are not supported")
     if actions.dtype.kind not in "fiu":
         raise ValueError(f"actions must be numbers, got an array of {actions.dtype}")
+    if actions.dtype == space.dtype and actions.flags.c_contiguous:
+        if first_outside(actions.reshape(len(actions), -1), space.low.ravel(), space.high.ravel()) < 0:
+            return actions
     within = (actions >= space.low) & (actions <= space.high)  # NaN is not
     if not within.all():
         row = int(np.flatnonzero(~within.reshape(len(actions), -1).all(1))[0])

@@ -45,6 +45,6 @@ def kernel(function: F) -> F:
         The compiled function.
     """
     try:
-        return cast(F, njit(cache=True, nogil=True)(function))
+        return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:  # "cannot cache function: no locator available for file"
-        return cast(F, njit(nogil=True)(function))
+        return cast(F, njit(nogil=True, error_model="numpy")(function))

@@ -126,6 +126,57 @@ def normal(streams: Streams, i: int) -> float:
 
 
 @kernel
+def scaled_normals(streams, i, scale, out):  # type: ignore[no-untyped-def]
+    """Normal numbers of these standard deviations: what :func:`normal` gives one by one, at twice the speed.
+
+    The stream stays in registers, and goes back to its array only where the ziggurat's first look is not enough.
+
+    Args:
+        streams: Random streams.
+        i: Which.
+        scale: Shape ``(k,)``. Where it is 0 the number is 0, and none is drawn.
+        out: Written, shape ``(>= k,)``.
+    """
+    s0, s1, s2, s3 = streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3]
+    k = 0
+    while k < scale.shape[0]:
+        if scale[k] <= 0.0:
+            out[k] = 0.0
+            k += 1
+            continue
+        total = s0 + s3
+        bits = ((total << np.uint64(23)) | (total >> np.uint64(41))) + s0
+        shifted = s1 << np.uint64(17)
+        s2 ^= s0
+        s3 ^= s1
+        s1 ^= s2
+        s0 ^= s3
+        s2 ^= shifted
+        s3 = (s3 << np.uint64(45)) | (s3 >> np.uint64(19))
+        layer = np.int64(bits & np.uint64(255))
+        place = np.int64(bits >> np.uint64(12)) * _SCALES[layer]
+        sign = 1.0 - 2.0 * np.float64(np.int64((bits >> np.uint64(8)) & np.uint64(1)))
+        if place >= _INNER[layer]:
+            streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3] = s0, s1, s2, s3
+            place = _second_look(streams, i, layer, place)
+            s0, s1, s2, s3 = streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3]
+            if place < 0.0:
+                continue
+        out[k] = scale[k] * (sign * place)
+        k += 1
+    streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3] = s0, s1, s2, s3
+
+
+@kernel
+def _second_look(streams, i, layer, place):  # type: ignore[no-untyped-def]
+    """A place at a layer's edge, or one in the tail; -1 where it is beyond the density."""
+    if layer == 0:
+        return _tail(streams, i)
+    height = _DENSITY[layer] + (_DENSITY[layer - 1] - _DENSITY[layer]) * uniform(streams, i)
+    return place if height < math.exp(-0.5 * place * place) else -1.0
+
+
+@kernel
 def _tail(streams: Streams, i: int) -> float:
     """A normal number above the ziggurat's edge (Marsaglia 1964)."""
     while True:

@@ -13,7 +13,12 @@ from rlkit.envs.cooling import components as c
 from rlkit.envs.cooling import tower
 from rlkit.envs.cooling.packing import pack_plant
 from rlkit.envs.cooling.plant import SHIPPED, load_plant
-from rlkit.envs.cooling.psychrometrics import density
+from rlkit.envs.cooling.psychrometrics import (
+    density,
+    log_saturation_pressure,
+    log_saturation_slope,
+    saturation_and_slope,
+)
 
 PACKED = {name: pack_plant(load_plant(name)) for name in SHIPPED}
 PLANTS = st.sampled_from(SHIPPED)
@@ -40,6 +45,27 @@ def test_crossflow_lies_between_parallel_flow_and_counterflow():
             assert 0.99 * parallel < crossflow < 1.01 * c.counterflow_effectiveness(ntu, ratio)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "error", "slope_error"), [(-100.0, -60.0, 1e-10, 1e-8), (-60.0, 200.0, 2e-12, 1e-9)]
+)
+def test_the_table_of_saturation_is_the_formula(low, high, error, slope_error):
+    """Over the whole range of the handbook's formula, in cells and at their ends."""
+    for t in np.concatenate([np.linspace(low, high, 20011), np.arange(low, high) + 0.01 - 1e-9]):
+        pressure, slope = saturation_and_slope(t)
+        exact = math.exp(log_saturation_pressure(t))
+        assert abs(pressure / exact - 1.0) < error
+        assert abs(slope / (exact * log_saturation_slope(t)) - 1.0) < slope_error
+
+
+def effectiveness_ntu(zone, airflow, water):
+    """A coil's conductance as textbooks write it."""
+    film_air = zone["film_air_w_k"] * airflow ** zone["film_air_exponent"]
+    film_water = zone["film_water_w_k"] * water ** zone["film_water_exponent"]
+    streams = airflow * zone["air_w_k"], water * zone["water_w_k"]
+    ntu = film_air * film_water / (film_air + film_water) / min(streams)
+    return min(streams) * c.crossflow_effectiveness(ntu, min(streams) / max(streams))
+
+
 @settings(deadline=None)
 @given(PLANTS, st.floats(0.05, 1.0), st.floats(0.05, 0.95))
 def test_coil_conductance_rises_with_water_and_is_inverted(name, airflow, water):
@@ -48,9 +74,11 @@ def test_coil_conductance_rises_with_water_and_is_inverted(name, airflow, water)
     assert conductance < c.coil_conductance(zone, airflow, water + 0.05)
     assert conductance <= min(airflow * zone["air_w_k"], water * zone["water_w_k"]) * (1 + 1e-12)
     full = c.coil_conductance(zone, airflow, 1.0)
-    for guess in (0.0, 0.3, 1.0):
-        found = c.coil_water_flow(zone, airflow, conductance, 1.0, full, guess)
+    assert conductance == pytest.approx(effectiveness_ntu(zone, airflow, water), rel=1e-9)
+    for guess in (0.0, 0.3, 1.0, water * 0.96, water * 1.04):
+        found, growth = c.coil_water_flow(zone, c.film_of_air(zone, airflow), airflow, conductance, 1.0, full, guess)
         assert c.coil_conductance(zone, airflow, found) == pytest.approx(conductance, rel=2e-4)
+        assert 0.0 <= growth <= 1.0
 
 
 @settings(deadline=None)
@@ -87,7 +115,7 @@ def test_tower_heat_rises_with_fan_speed_and_is_inverted(name, wet_bulb, above, 
     full, _ = tower.heat_at_speed(p, t, 1.0, water, wet_bulb + above, 3.0)
     assert 0.0 < free < heat <= full * (1 + 1e-6)
     assert full < water * above
-    found, verdict, _ = tower.speed_for_heat(p, t, heat, 1.0, water, wet_bulb + above, 0.5, wet_bulb + 3.0)
+    found, verdict, _ = tower.speed_for_heat(p, t, heat, 1.0, water, wet_bulb + above, wet_bulb + 3.0)
     assert found == pytest.approx(speed, abs=2e-3)
     assert verdict == 0 or where < 1e-3 or where > 0.999
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import pickle
@@ -314,3 +315,17 @@ def test_wrong_reset_options_leave_the_episode_alone(options: dict[str, Any], ma
     with pytest.raises(ValueError, match=match):
         env.reset(options=options)
     np.testing.assert_equal(env.get_state(), before)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda envs: pickle.loads(pickle.dumps(envs))])
+def test_a_copy_goes_its_own_way(way) -> None:
+    envs = make_vec(2)
+    envs.reset(seed=0)
+    twin = way(envs)
+    first = envs.step(envs.default_actions())
+    second = twin.step(twin.default_actions())
+    np.testing.assert_array_equal(first[0], second[0])
+    np.testing.assert_array_equal(first[1], second[1])
+    before = twin.readings()
+    envs.step(envs.default_actions())
+    np.testing.assert_array_equal(twin.readings(), before)

@@ -97,24 +97,54 @@ def test_a_row_does_not_depend_on_its_batch(plant):
     np.testing.assert_array_equal(alone.halls.readings, batch.halls.readings)
 
 
+def energy_of_a_day(plant: str, step_s: float = 300.0, colder_k: tuple[float, ...] = (0.0,), **lengths) -> np.ndarray:
+    """kWh of a day with a swing of load and weather, in as many halls as there are climates."""
+    driver = Driver(plant, len(colder_k), step_s=step_s, **lengths)
+    cold = np.array(colder_k)
+    total = np.zeros(len(colder_k))
+    for k in range(round(86400.0 / step_s)):
+        swing = np.sin((k * step_s / 3600.0 - 9.0) * np.pi / 12.0)
+        driver.load[:] = 0.55 + 0.3 * swing
+        driver.weather[:, 0] = 24.0 + 6.0 * swing - cold
+        driver.weather[:, 1] = 17.0 + 3.0 * swing - 0.8 * cold
+        driver.step()
+        total += driver.column("facility_energy_kwh")
+    return total
+
+
 @pytest.mark.parametrize("plant", SHIPPED)
 def test_halving_the_sub_steps_changes_a_days_energy_by_less_than_a_thousandth(plant):
-    def day(solution_s: float, substep_s: float) -> float:
-        driver = Driver(plant, solution_s=solution_s, substep_s=substep_s)
-        total = 0.0
-        for k in range(288):
-            hour = k / 12.0
-            driver.load[:] = 0.55 + 0.3 * np.sin((hour - 9.0) * np.pi / 12.0)
-            driver.weather[:, 0] = 24.0 + 6.0 * np.sin((hour - 9.0) * np.pi / 12.0)
-            driver.weather[:, 1] = 17.0 + 3.0 * np.sin((hour - 9.0) * np.pi / 12.0)
-            driver.step()
-            total += driver.read("facility_energy_kwh")
-        return total
-
     solution_s = longest_solution_s(pack_plant(load_plant(plant)))
-    coarse = day(solution_s, 60.0)
-    assert day(solution_s, 30.0) == pytest.approx(coarse, rel=1e-3)
-    assert day(solution_s / 2, 60.0) == pytest.approx(coarse, rel=1e-3)
+    coarse = energy_of_a_day(plant, solution_s=solution_s, substep_s=60.0)
+    for half in ({"solution_s": solution_s, "substep_s": 30.0}, {"solution_s": solution_s / 2, "substep_s": 60.0}):
+        np.testing.assert_allclose(energy_of_a_day(plant, **half), coarse, rtol=1e-3)
+
+
+@pytest.mark.parametrize("plant", ["small_room", "two_zone", "hall_1mw", "hall_10mw"])
+def test_steps_of_a_quarter_hour_in_one_solution_keep_that_bound(plant):
+    """In five climates: from free cooling to a hot day."""
+    climates = (-6.0, 0.0, 6.0, 12.0, 20.0)
+    whole = energy_of_a_day(plant, 900.0, climates)
+    divided = energy_of_a_day(plant, 900.0, climates, solution_s=300.0, substep_s=60.0)
+    halved = energy_of_a_day(plant, 900.0, climates, solution_s=150.0, substep_s=30.0)
+    np.testing.assert_allclose(whole, halved, rtol=1e-3)
+    np.testing.assert_allclose(whole, divided, rtol=1e-3)
+    assert (whole != divided).all()  # else nothing was left out
+
+
+def test_a_step_in_which_much_happens_is_divided():
+    """A jump of the set points: the quarter-hour that was tried whole is done again in three, to the last bit."""
+    tried, divided = Driver(step_s=900.0, plant="two_zone"), Driver("two_zone", step_s=900.0)
+    assert tried.timing.rough_substeps > 0
+    divided.timing = tried.timing._replace(rough_substeps=0)
+    tried.step(40)
+    divided.halls.state[:] = tried.halls.state
+    for driver in (tried, divided):
+        driver.act("supply_air_setpoint_c", 24.0)
+        driver.step()
+    np.testing.assert_array_equal(tried.halls.state, divided.halls.state)
+    np.testing.assert_array_equal(tried.halls.readings, divided.halls.readings)
+    assert abs(tried.read("energy_residual")) < 1e-9
 
 
 @settings(max_examples=15, deadline=None)

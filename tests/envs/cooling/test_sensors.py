@@ -52,7 +52,17 @@ class Bench:
 
     def read(self, days: float = 0.0) -> np.ndarray:
         for i in range(self.n):
-            read_sensors(i, self.array.rules, self.state, self.truth, self.mode, self.jump, days, self.streams)
+            read_sensors(
+                i,
+                self.array.rules,
+                self.state,
+                self.truth,
+                self.mode,
+                self.jump,
+                days,
+                np.empty(len(self.array)),
+                self.streams,
+            )
         return self.state.shown.copy()
 
 

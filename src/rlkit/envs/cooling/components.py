@@ -18,8 +18,7 @@ from rlkit.envs.cooling.psychrometrics import (
     CP_VAPOUR,
     LATENT_HEAT_0C,
     MASS_RATIO,
-    log_saturation_slope,
-    saturation_pressure,
+    saturation_and_slope,
 )
 
 CP_WATER = 4183.0  # J/(kg K), water between 10 and 35 C: 4178 to 4192 (IAPWS)
@@ -28,8 +27,10 @@ CP_AIR = 1015.0  # J per kg of moist air and K, at a humidity ratio of 0.005
 _TOWER_TOLERANCE_K = 1e-4  # of the leaving air's wet bulb; the secant's error after it is far smaller
 _TOWER_ITERATIONS = 30
 _COIL_TOLERANCE = 1e-4  # of the conductance, when its water flow is sought
+_COIL_NEAR = 0.03  # change of the flow, relative, that one step of Newton's finds
 HOTTEST_C = 90.0  # of air in a tower: keeps searches away from boiling
 _LEAST_FLOW = 1e-6  # below this share of the design flow there is no exchange
+_LOG_LEAST_FLOW = math.log(_LEAST_FLOW)
 
 
 @inlined
@@ -111,6 +112,12 @@ def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-d
 
 
 @inlined
+def film_of_air(coil, airflow):  # type: ignore[no-untyped-def]
+    """Film conductance in W/K on a coil's air side: hA = hA0 (m/m0)^n, n = 0.8."""
+    return coil.film_air_w_k * airflow**coil.film_air_exponent
+
+
+@inlined
 def coil_conductance(coil, airflow, water_flow):  # type: ignore[no-untyped-def]
     """Heat in W that a dry chilled-water coil moves for each K between entering air and entering water.
 
@@ -121,56 +128,117 @@ def coil_conductance(coil, airflow, water_flow):  # type: ignore[no-untyped-def]
         airflow: Share of design airflow.
         water_flow: Share of design water flow.
     """
-    if airflow <= _LEAST_FLOW or water_flow <= _LEAST_FLOW:
+    if airflow <= _LEAST_FLOW:
         return 0.0
-    film_air = coil.film_air_w_k * airflow**coil.film_air_exponent
-    film_water = coil.film_water_w_k * water_flow**coil.film_water_exponent
-    air, water = airflow * coil.air_w_k, water_flow * coil.water_w_k
-    least, most = min(air, water), max(air, water)
-    ntu = film_air * film_water / ((film_air + film_water) * least)
-    return least * crossflow_effectiveness(ntu, least / most)
+    return conductance_with(coil, film_of_air(coil, airflow), airflow, water_flow)
 
 
 @inlined
-def coil_water_flow(coil, airflow, conductance, most, full, guess):  # type: ignore[no-untyped-def]
-    """Share of design water flow at which a coil has a conductance.
+def conductance_with(coil, film_air, airflow, water_flow):  # type: ignore[no-untyped-def]
+    """:func:`coil_conductance` where the air's film conductance is known."""
+    if water_flow <= _LEAST_FLOW:
+        return 0.0
+    log_flow = math.log(water_flow) if water_flow != 1.0 else 0.0
+    return _conductance_and_growth(coil, film_air, airflow * coil.air_w_k, log_flow)[0]
 
-    Resistance ``1 / conductance`` is close to a line in ``1 / flow``, so that a secant in these meets 1e-4 in two or
-    three trials; a bracket keeps it from straying.
+
+@inlined
+def _conductance_and_growth(coil, film_air, air_w_k, log_flow):  # type: ignore[no-untyped-def]
+    """Conductance of a coil, and by how many per cent it grows with a per cent of water flow.
+
+    It is ``least * crossflow_effectiveness(ntu, least / most)`` with as few powers as there can be; the derivative is
+    the chain rule's, term by term.
 
     Args:
         coil: The zone's record.
+        film_air: Film conductance on the air's side at this airflow, W/K.
+        air_w_k: Heat capacity flow of the air.
+        log_flow: Logarithm of the share of design water flow.
+    """
+    water_w_k, film_water = coil.water_w_k, coil.film_water_w_k
+    if log_flow != 0.0:
+        water_w_k *= math.exp(log_flow)
+        film_water *= math.exp(coil.film_water_exponent * log_flow)
+    both = 1.0 / (film_air + film_water)
+    if air_w_k < water_w_k:
+        least, most, least_growth, ratio_growth = air_w_k, water_w_k, 0.0, -1.0
+    else:
+        least, most, least_growth, ratio_growth = water_w_k, air_w_k, 1.0, 1.0
+    ntu, inverse_ratio = film_air * film_water * both / least, most / least
+    ntu_growth = coil.film_water_exponent * film_air * both - least_growth
+    log_root = 0.22 * math.log(ntu)
+    kept = math.exp(-least / most * ntu * math.exp(-log_root))
+    exponent = math.exp(log_root) * inverse_ratio * (kept - 1.0)
+    missed = math.exp(exponent)
+    growth = exponent * (0.22 * ntu_growth - ratio_growth) - ntu * kept * (ratio_growth + 0.78 * ntu_growth)
+    return least * (1.0 - missed), least_growth - missed * growth / (1.0 - missed)
+
+
+@inlined
+def coil_water_flow(coil, film_air, airflow, conductance, most, full, guess):  # type: ignore[no-untyped-def]
+    """Share of design water flow at which a coil has a conductance.
+
+    Resistance ``1 / conductance`` is close to a line in ``1 / flow``: Newton's method in these, inside a bracket. A
+    step of less than 3 % of the flow meets the conductance to 1e-4, and is not tried again.
+
+    Args:
+        coil: The zone's record.
+        film_air: From :func:`film_of_air`.
         airflow: Share of design airflow.
         conductance: Asked for, W/K.
         most: Largest share of water flow there is.
         full: Conductance at that.
         guess: A share to start from.
+
+    Returns:
+        The share, and by how many per cent the conductance grows there with a per cent of it (0 where not sought).
     """
     if conductance <= 0.0 or most <= _LEAST_FLOW:
-        return 0.0
+        return 0.0, 0.0
     if conductance >= full * (1.0 - _COIL_TOLERANCE):
-        return most
-    low, high = 0.0, most
-    x = guess if 1e-3 * most < guess < 0.98 * most else 0.5 * most
-    inverse, resistance = 1.0 / most, 1.0 / full
-    wanted = 1.0 / conductance
-    for _ in range(40):
-        trial = coil_conductance(coil, airflow, x)
-        if abs(trial - conductance) < _COIL_TOLERANCE * conductance:
-            return x
-        if trial < conductance:
+        return most, 0.0
+    if conductance <= _LEAST_FLOW * coil.water_w_k:
+        return conductance / coil.water_w_k, 0.0  # so little water leaves as warm as the air is
+    air_w_k = airflow * coil.air_w_k
+    kink = math.log(air_w_k / coil.water_w_k)  # the correlation's slope jumps where least and most change places
+    high = math.log(most)
+    low = high + _LOG_LEAST_FLOW
+    x = math.log(guess) if 1e-3 * most < guess < 0.98 * most else high - 0.7
+    growth = 0.0
+    for _ in range(60):
+        trial, growth = _conductance_and_growth(coil, film_air, air_w_k, x)
+        over = trial / conductance - 1.0
+        if abs(over) < _COIL_TOLERANCE:
+            break
+        if over < 0.0:
             low = x
         else:
             high = x
-        if trial <= 0.0:
-            return x
-        slope = (1.0 / trial - resistance) / (1.0 / x - inverse)
-        inverse, resistance = 1.0 / x, 1.0 / trial
-        following = 0.0
-        if slope > 0.0 and inverse * slope + wanted > resistance:
-            following = 1.0 / (inverse + (wanted - resistance) / slope)
-        x = following if low < following < high else 0.5 * (low + high)
-    return x
+        share = over / growth if growth > 0.0 else -1.0
+        following = x - math.log(1.0 + share) if share > -1.0 else high
+        if not low < following < high:
+            x = 0.5 * (low + high)
+            continue
+        near = abs(share) < _COIL_NEAR and (x < kink) == (following < kink)
+        x = following
+        if near:
+            break
+    return math.exp(x), growth
+
+
+@inlined
+def foreseen_flow(flow, conductance, growth, wanted):  # type: ignore[no-untyped-def]
+    """Where :func:`coil_water_flow` does well to begin: one step from where it last ended.
+
+    Args:
+        flow: Share of design water flow found last.
+        conductance: For which it was found; 0 where it was not.
+        growth: By how many per cent that grew with a per cent of flow.
+        wanted: Conductance now asked for, above 0.
+    """
+    if conductance <= 0.0:
+        return flow
+    return flow * growth / max(growth + conductance / wanted - 1.0, 0.2 * growth)
 
 
 @inlined
@@ -257,10 +325,11 @@ def tower_conductance(tower, air_ratio, water_ratio, wet_bulb_c):  # type: ignor
 def saturated_enthalpy(t_c, pressure_pa):  # type: ignore[no-untyped-def]
     """Enthalpy of saturated air in J/kg and its slope in J/(kg K); above 90 C that at 90 C."""
     t_c = min(t_c, HOTTEST_C)
-    p = saturation_pressure(t_c)
-    w = MASS_RATIO * p / (pressure_pa - p)
-    slope = w * log_saturation_slope(t_c) * pressure_pa / (pressure_pa - p)
+    p, p_slope = saturation_and_slope(t_c)
+    dry = 1.0 / (pressure_pa - p)
+    w = MASS_RATIO * p * dry
     latent = LATENT_HEAT_0C + CP_VAPOUR * t_c
+    slope = MASS_RATIO * p_slope * pressure_pa * dry * dry
     return CP_DRY_AIR * t_c + w * latent, CP_DRY_AIR + w * CP_VAPOUR + slope * latent
 
 

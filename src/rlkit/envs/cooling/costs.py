@@ -26,7 +26,6 @@ from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.mapping import from_mapping
 from rlkit.envs.cooling.psychrometrics import log_saturation_slope
-from rlkit.envs.jit import kernel
 from rlkit.errors import UsageError, nearest
 
 CONSTRAINTS = ("inlet_temp", "rate", "humidity", "unmet_heat")
@@ -263,15 +262,14 @@ def money(c, truth, i, time_s, energy_column, water_column):  # type: ignore[no-
     return truth[i, energy_column] * c.energy_price[hour] + truth[i, water_column] * c.water_price_l
 
 
-@kernel
+@inlined
 def _dew_excess(c, dew_c, humidity):  # type: ignore[no-untyped-def]
     """By how many K a dew point is beyond the limits; relative humidity by the slope of the saturation curve."""
-    slope = log_saturation_slope(dew_c)
     above, below = dew_c - c.dew_high_c, c.dew_low_c - dew_c
     if humidity > c.humidity_high:
-        above = max(above, math.log(humidity / c.humidity_high) / slope)
+        above = max(above, math.log(humidity / c.humidity_high) / log_saturation_slope(dew_c))
     if 0.0 < humidity < c.humidity_low:
-        below = max(below, math.log(c.humidity_low / humidity) / slope)
+        below = max(below, math.log(c.humidity_low / humidity) / log_saturation_slope(dew_c))
     return max(above, 0.0) + max(below, 0.0)
 
 

@@ -139,7 +139,8 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
         split: ``"all"``, ``"train"`` or ``"test"`` (one week in four, of weather and workload).
         control: ``"supervisory"`` or ``"actuator"``.
         step_s: Length of a step, 30 to 900 s.
-        substeps: Sub-steps of the air side in a step; None for one a minute.
+        substeps: Sub-steps of the air side in a step; None for one a minute, and fewer in steps of more than five
+            minutes in which little happens.
         episode_days: Length of an episode.
         start: ``"random"`` (a day, at midnight), ``"anytime"`` (also a quarter-hour of the day) or a day of the year.
         sensors: ``"minimal"``, ``"standard"``, ``"full"``, ``"perfect"``, or a mapping

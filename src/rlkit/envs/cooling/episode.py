@@ -25,11 +25,12 @@ from rlkit.envs.cooling.forecast import (
     start_forecast,
 )
 from rlkit.envs.cooling.halls import Timing
+from rlkit.envs.cooling.handle import new_handle
 from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.kernel import reset_halls, step_halls
 from rlkit.envs.cooling.metrics import FACILITY, WATER, add_step, start_totals
 from rlkit.envs.cooling.readings import PLANT_READINGS, numbers
-from rlkit.envs.cooling.sensors import SensorState, read_sensors, show_sensors, start_sensors
+from rlkit.envs.cooling.sensors import SensorRules, SensorState, read_sensors, show_sensors, start_sensors
 from rlkit.envs.cooling.weather import DAY_S, DRY_BULB, PRESSURE, WET_BULB, value_at
 from rlkit.envs.cooling.workload import NoiseRule, advance_noise, start_noise, utilisation_at
 from rlkit.envs.jit import kernel
@@ -99,7 +100,7 @@ class Model(NamedTuple):
     weather: Sources
     workload: Sources
     noise: NoiseRule
-    sensors: NDArray[np.void]
+    sensors: SensorRules
     controls: NDArray[np.void]  # (actions,) CONTROL
 
 
@@ -128,6 +129,23 @@ class Batch(NamedTuple):
     history: NDArray[np.float64]  # (n, window, zones)
     costs: NDArray[np.float64]  # (5, n)
     totals: NDArray[np.void]  # (n,) TOTALS
+
+
+class Arrays(NamedTuple):
+    """Everything that a step of a batch reads and writes, but rows and actions."""
+
+    model: Model
+    batch: Batch
+    streams: NDArray[np.uint64]
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    terminations: NDArray[np.bool_]
+
+
+@kernel
+def hold(arrays):  # type: ignore[no-untyped-def]
+    """A handle on :class:`Arrays`, for :func:`step_rows`."""
+    return new_handle(arrays)
 
 
 @inlined
@@ -163,7 +181,8 @@ def _command(i, actions, controls, scaled, out):  # type: ignore[no-untyped-def]
 @inlined
 def _clock(i, weather_s, load_s, out, column):  # type: ignore[no-untyped-def]
     """Time of day and of the workload's week, as sines and cosines."""
-    day, week = 2.0 * math.pi * (weather_s % DAY_S) / DAY_S, 2.0 * math.pi * (load_s % WEEK_S) / WEEK_S
+    days, weeks = weather_s / DAY_S, load_s / WEEK_S  # less whole ones: "%" takes ten times as long
+    day, week = 2.0 * math.pi * (days - math.floor(days)), 2.0 * math.pi * (weeks - math.floor(weeks))
     out[i, column], out[i, column + 1] = math.sin(day), math.cos(day)
     out[i, column + 2], out[i, column + 3] = math.sin(week), math.cos(week)
 
@@ -172,12 +191,13 @@ def _clock(i, weather_s, load_s, out, column):  # type: ignore[no-untyped-def]
 def observe_rows(rows, m, b, observations):  # type: ignore[no-untyped-def]
     """Write what the sensors of these rows show, and the clock. Draws nothing."""
     sensors, shown, step_s, scaled = m.sensors, b.sensors, m.settings[0].step_s, m.settings[0].scaled
+    episodes = b.episodes
     for i in range(rows.shape[0]):
         if rows[i]:
-            e = b.episodes[i]
+            e = episodes[i]
             show_sensors(i, sensors, shown, scaled, observations, 0)
             since = e.steps * step_s
-            _clock(i, e.weather_s + since, e.load_s + since, observations, sensors.shape[0])
+            _clock(i, e.weather_s + since, e.load_s + since, observations, sensors.low.shape[0])
 
 
 @kernel
@@ -225,40 +245,35 @@ def fail_rows(rows, start, rules, state, effects, plant_state, episodes, step_s,
 
 
 @kernel
-def step_rows(rows, actions, m, b, streams, observations, rewards, terminations):  # type: ignore[no-untyped-def]
-    """One control step of these rows.
+def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
+    """One control step of these rows: changes the batch, writes observations, rewards and terminations.
 
     Args:
         rows: Which, shape ``(n,)`` bool. The costs of the others become 0.
         actions: Shape ``(n, actions)``.
-        m: The model.
-        b: The batch, changed in place.
-        streams: Random streams.
-        observations: Written.
-        rewards: Written.
-        terminations: Written: whether servers switched off.
+        handle: From :func:`hold`.
     """
+    m, b, streams, observations, rewards, terminations = handle.arrays
     step_s, scaled = m.settings[0].step_s, m.settings[0].scaled
     commands, controls, rule, noise, costs, load = b.commands, m.controls, m.noise, b.noise, b.costs, b.load
+    episodes, readings, history, totals, weather = b.episodes, b.readings, b.history, b.totals, b.weather
+    weathers, about_weathers = m.weather
+    workloads, about_workloads = m.workload
     for i in range(rows.shape[0]):
         if not rows[i]:
             costs[:, i] = 0.0
             continue
-        e = b.episodes[i]
+        e = episodes[i]
         middle = (e.steps + 0.5) * step_s
         _command(i, actions, controls, scaled, commands)
         advance_noise(i, rule, streams, noise)
-        _weather(i, e, middle, m.weather.table, m.weather.about, b.weather)
-        _load(i, e, middle, m.workload.table, m.workload.about, noise, load)
-    step_halls(
-        rows, m.plant, m.zones, m.racks, commands, b.weather, load, b.effects.plant, m.timing, b.state, b.readings
-    )
+        _weather(i, e, middle, weathers, about_weathers, weather)
+        _load(i, e, middle, workloads, about_workloads, noise, load)
+    step_halls(rows, m.plant, m.zones, m.racks, commands, weather, load, b.effects.plant, m.timing, b.state, readings)
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:
-            rewards[i], terminations[i] = _settle(
-                i, c, b.episodes[i], p, steps, step_s, b.readings, b.history, costs, b.totals
-            )
+            rewards[i], terminations[i] = _settle(i, c, episodes[i], p, steps, step_s, readings, history, costs, totals)
     _look(rows, m.sensors, b, step_s, streams)
     observe_rows(rows, m, b, observations)
 
@@ -281,9 +296,11 @@ def _settle(i, c, e, p, steps, step_s, truth, history, costs, totals):  # type: 
 def _look(rows, rules, b, step_s, streams):  # type: ignore[no-untyped-def]
     """Read the sensors of these rows."""
     state, truth, mode, jump = b.sensors, b.readings, b.effects.sensor_mode, b.effects.sensor_jump
+    values = np.empty(rules.low.shape[0])
+    episodes = b.episodes
     for i in range(rows.shape[0]):
         if rows[i]:
-            read_sensors(i, rules, state, truth, mode, jump, b.episodes[i].steps * step_s / DAY_S, streams)
+            read_sensors(i, rules, state, truth, mode, jump, episodes[i].steps * step_s / DAY_S, values, streams)
 
 
 @kernel

@@ -185,7 +185,7 @@ def build_faults(config: Faults, plant: Plant, packed: PackedPlant, sensors: Sen
         column=np.array([column for column, _ in felt], dtype=np.int64),
         weight=np.array([1.0 / sharing for _, sharing in felt]),
         valve_state=np.array([packed.state.column("valve", zone) for zone in zones], dtype=np.int64),
-        sensor_offset=config.sensor_offset * (sensors.rules["high"] - sensors.rules["low"]),
+        sensor_offset=config.sensor_offset * (sensors.rules.high - sensors.rules.low),
     )
     return FaultModel(rules, sensors.names)
 

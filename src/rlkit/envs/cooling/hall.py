@@ -20,10 +20,11 @@ from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.components import (
     CP_AIR,
     clip,
-    coil_conductance,
+    conductance_with,
     cpu_power,
     cubic,
     drive_power,
+    film_of_air,
     server_airflow,
     working_share,
 )
@@ -33,6 +34,7 @@ from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, saturated_humidity
 _Z = readings.numbers(readings.ZONE_STATE)
 HOT, MASS, HUMIDITY, FAN = _Z["hot_air_c"], _Z["mass_c"], _Z["humidity_ratio"], _Z["fan_speed"]
 CONDUCTANCE, VALVE, SUPPLY, COIL_W = _Z["conductance_w_k"], _Z["valve"], _Z["supply_air_c"], _Z["coil_heat_w"]
+FOUND, GROWTH = _Z["found_w_k"], _Z["found_growth"]
 _K = readings.numbers(readings.RACK_STATE)
 SERVER, INLET = _K["server_c"], _K["inlet_c"]
 PLANT_STATES, ZONE_STATES, RACK_STATES = len(readings.PLANT_STATE), len(_Z), len(_K)
@@ -46,14 +48,14 @@ ENERGY_IN_J = _R["energy_residual"]  # heat put into the hall, until the row is 
 # Columns of the scratch table of zones, which lives for one row of one call.
 (
     Z_AIR, Z_FAN_RISE, Z_FAN_W, Z_FIXED, Z_MOST, Z_TARGET, Z_OUTDOOR, Z_LATENT_W, Z_COIL_J, Z_CONDUCTANCE_S,
-    Z_WATER_MOST, Z_SPEED, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
+    Z_WATER_MOST, Z_SPEED, Z_FILM, Z_OUTDOOR_MOST, Z_SERVER_AIR, Z_IT_W, Z_SHI, Z_PRESSURE, Z_INLET_MEAN,
     Z_CLEAN,
     # Evaporative coolers: what they make of mixed air (Z_SCALE * mixed + Z_SHIFT), water into it in kg/s, heat out of
     # it in J. DX coil: surface in C, electricity and W/K while it runs, humidity ratio of its surface. Evaporative
     # coolers again: electricity in W, and whether the indirect one is sprayed.
     Z_SCALE, Z_SHIFT, Z_SPRAY, Z_PRECOOL_J, Z_COLD, Z_DX_W, Z_DX_FULL_W, Z_DX_HUMIDITY, Z_EVAPORATIVE_W, Z_SPRAYED,
-) = range(28)  # fmt: skip
-ZONE_SCRATCH = 28
+) = range(30)  # fmt: skip
+ZONE_SCRATCH = 30
 # Of racks.
 K_POWER, K_AIR, K_DECAY, K_MEAN, K_OUTLET = range(5)
 RACK_SCRATCH = 5
@@ -120,15 +122,23 @@ def set_fan(zone, state, i, offset, command, available, mean, decay):  # type: i
 
 
 @inlined
-def outdoor_air_share(zone, hot_c, target_c, outdoor_c, outdoor_humidity, pressure_pa):  # type: ignore[no-untyped-def]
-    """Share of outdoor air that brings the mixed air to the supply setpoint, within what dampers and rules allow."""
+def most_outdoor_air(zone, hot_c, outdoor_c, outdoor_humidity, pressure_pa):  # type: ignore[no-untyped-def]
+    """Largest share of outdoor air that dampers and rules allow."""
     low, high = zone.outdoor_share_min, zone.outdoor_share_max
     if high <= low or outdoor_c >= zone.outdoor_limit_c or outdoor_c >= hot_c - 0.1 or outdoor_c < zone.outdoor_least_c:
         return low
     if zone.dew_point_limited == 1:
         if outdoor_humidity > saturated_humidity_ratio(zone.dew_point_limit_c, pressure_pa):
             return low
-    return clip((hot_c - target_c) / (hot_c - outdoor_c), low, high)
+    return high
+
+
+@inlined
+def mixing_share(zone, hot_c, target_c, outdoor_c, most):  # type: ignore[no-untyped-def]
+    """Share of outdoor air that brings the mixed air to the supply setpoint, within what is allowed."""
+    if outdoor_c >= hot_c - 0.1:
+        return zone.outdoor_share_min
+    return clip((hot_c - target_c) / (hot_c - outdoor_c), zone.outdoor_share_min, most)
 
 
 @inlined
@@ -226,7 +236,7 @@ def wanted_conductance(mixed_c, chilled_c, target_c, air_w_k, most):  # type: ig
 
 
 @inlined
-def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, outdoor_c, chilled_c):  # type: ignore[no-untyped-def]
+def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, outdoor_c, chilled_c, last):  # type: ignore[no-untyped-def]
     """Advance one zone by one sub-step (see the module).
 
     Args:
@@ -244,6 +254,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
         valve_gain: Share of the way that the coil's valve goes in one sub-step.
         outdoor_c: Dry bulb.
         chilled_c: Chilled water.
+        last: Whether it is the solution's last sub-step.
 
     Returns:
         Sensible heat from air to water in W, mean over the sub-step.
@@ -261,6 +272,8 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     # Coil: its valve heads for the supply setpoint, or stands where it stands.
     hot = state[i, offset + HOT]
     share = s[z, Z_OUTDOOR]
+    if s[z, Z_OUTDOOR_MOST] > zone.outdoor_share_min:
+        share = s[z, Z_OUTDOOR] = mixing_share(zone, hot, s[z, Z_TARGET], outdoor_c, s[z, Z_OUTDOOR_MOST])
     conductance = s[z, Z_FIXED]
     if conductance < 0.0:
         mixed = s[z, Z_SCALE] * (hot + share * (outdoor_c - hot)) + s[z, Z_SHIFT]
@@ -304,7 +317,7 @@ def zone_substep(p, zone, racks, state, i, load, z, s, k, out, dt, valve_gain, o
     out[i, LIGHT_J] += zone.lighting_w * dt
     out[i, ENVELOPE_J] += outdoor_w * dt
     out[i, ENERGY_IN_J] += (power + heat + outdoor_w + s[z, Z_FAN_RISE] * crah) * dt
-    settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed)
+    settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed, last)
     return coil_w
 
 
@@ -317,26 +330,29 @@ def ups_loss(p, zone, power_w):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed):  # type: ignore[no-untyped-def]
-    """Give every rack its inlet and its servers' new temperature; the zone its mean inlet and heat index."""
+def settle_racks(p, zone, racks, state, i, z, s, k, ts, th, missing, sealed, last):  # type: ignore[no-untyped-def]
+    """Give every rack its inlet and its servers' new temperature; after the last sub-step what is read of a zone."""
     flow = warmed = heated = 0.0
     for r in range(zone.first_rack, zone.first_rack + zone.racks):
         offset = rack_offset(p.zones, r)
         drawn = missing + sealed * racks[r].recirculation
         inlet = ts + drawn * (th - ts)
-        air, mean = k[r, K_AIR], k[r, K_MEAN]
+        air = k[r, K_AIR]
         settled = inlet + k[r, K_POWER] / air
         server = state[i, offset + SERVER]
-        k[r, K_OUTLET] = settled + (server - settled) * mean
         state[i, offset + SERVER] = settled + (server - settled) * k[r, K_DECAY]
         state[i, offset + INLET] = inlet
-        flow += air
-        warmed += air * (inlet - ts)
-        heated += air * (k[r, K_OUTLET] - ts)
-    s[z, Z_INLET_MEAN] = ts + warmed / flow
-    s[z, Z_SHI] = warmed / heated if heated > 0.0 else 0.0
-    surplus = (s[z, Z_AIR] - flow) / (0.1 * zone.server_air_kg_s * CP_AIR)
-    s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
+        if last:
+            outlet = settled + (server - settled) * k[r, K_MEAN]
+            k[r, K_OUTLET] = outlet
+            flow += air
+            warmed += air * (inlet - ts)
+            heated += air * (outlet - ts)
+    if last:
+        s[z, Z_INLET_MEAN] = ts + warmed / flow
+        s[z, Z_SHI] = warmed / heated if heated > 0.0 else 0.0
+        surplus = (s[z, Z_AIR] - flow) / (0.1 * zone.server_air_kg_s * CP_AIR)
+        s[z, Z_PRESSURE] = clip(DESIGN_AISLE_PA * surplus * abs(surplus), -SHUT_OFF_PA, SHUT_OFF_PA)
 
 
 @inlined
@@ -373,15 +389,22 @@ def prepare_zone(  # type: ignore[no-untyped-def]
     s[z, Z_SCALE] = 1.0
     s[z, Z_SHIFT] = s[z, Z_SPRAY] = 0.0
     hot = state[i, zone_offset(z) + HOT]
-    s[z, Z_OUTDOOR] = 0.0
+    s[z, Z_OUTDOOR] = s[z, Z_OUTDOOR_MOST] = 0.0
     if running:
-        s[z, Z_OUTDOOR] = outdoor_air_share(zone, hot, s[z, Z_TARGET], outdoor_c, humidity, pressure)
+        most = most_outdoor_air(zone, hot, outdoor_c, humidity, pressure)
+        s[z, Z_OUTDOOR] = mixing_share(zone, hot, s[z, Z_TARGET], outdoor_c, most)
+        if zone.extras == 0:  # evaporative coolers and DX coils are settled for the air of the solution's beginning
+            s[z, Z_OUTDOOR_MOST] = most
     s[z, Z_CLEAN] = 1.0 / fouling if fouling > 0.0 else 0.0
     s[z, Z_MOST] = 0.0
     s[z, Z_FIXED] = -1.0
     if zone.dx == 1:
         return
-    if valve >= 0.0 or not running:
-        s[z, Z_FIXED] = fouling * coil_conductance(zone, speed, valve * water_most) if running else 0.0
+    if not running:
+        s[z, Z_FIXED] = 0.0
+        return
+    film = s[z, Z_FILM] = film_of_air(zone, speed)
+    if valve >= 0.0:
+        s[z, Z_FIXED] = fouling * conductance_with(zone, film, speed, valve * water_most)
     else:
-        s[z, Z_MOST] = fouling * coil_conductance(zone, speed, water_most)
+        s[z, Z_MOST] = fouling * conductance_with(zone, film, speed, water_most)

@@ -15,6 +15,7 @@ from rlkit.envs.cooling.packing import PackedPlant
 SOLUTION_S = 300.0  # longest solution of the plant
 SWITCHING_SOLUTION_S = 150.0  # the same where evaporative coolers or direct-expansion coils switch with every solution
 SUBSTEP_S = 60.0  # longest sub-step of the air side
+ROUGH_SUBSTEPS_S = (300.0, 180.0, 90.0)  # the same where a step is tried with one solution, the first that a plant can
 STEP_RANGE_S = (1.0, 3600.0)
 
 
@@ -24,6 +25,7 @@ class Timing(NamedTuple):
     step_s: float
     solutions: int
     substeps: int  # in each solution
+    rough_substeps: int = 0  # of the single solution that is tried first; 0 where none is
 
 
 class Halls(NamedTuple):
@@ -53,7 +55,14 @@ def split_step(
         raise PlantError(f"a control step lasts {low:.0f} to {high:.0f} s, got {step_s!r}")
     solutions = max(1, math.ceil(step_s / (solution_s or longest_solution_s(packed)) - 1e-9))
     substeps = max(1, math.ceil(step_s / solutions / substep_s - 1e-9))
-    dt = step_s / solutions / substeps
+    _check_substep(packed, step_s / solutions / substeps)
+    asked = solution_s is not None or substep_s != SUBSTEP_S or packed.zones["extras"].any()
+    rough = 0 if asked or solutions == 1 else _rough_substeps(packed, step_s)
+    return Timing(float(step_s), solutions, substeps, rough)
+
+
+def _check_substep(packed: PackedPlant, dt: float) -> None:
+    """Refuse sub-steps in which a mass of the plant would overshoot."""
     plant, zones = packed.plant, packed.zones
     exchange = float((zones["mass_w_k"] + zones["envelope_w_k"] - 0.5 * zones["mass_j_k"] / dt).max())
     if exchange > 0.0:
@@ -64,7 +73,18 @@ def split_step(
         raise PlantError(
             f"chilled_water_m3 is too small for sub-steps of {dt:.0f} s: it must be at least {least:.2f} m3"
         )
-    return Timing(float(step_s), solutions, substeps)
+
+
+def _rough_substeps(packed: PackedPlant, step_s: float) -> int:
+    """Sub-steps of the single solution that is tried first: as few as the plant's masses allow."""
+    for longest in ROUGH_SUBSTEPS_S:
+        substeps = math.ceil(step_s / longest - 1e-9)
+        try:
+            _check_substep(packed, step_s / substeps)
+        except PlantError:
+            continue
+        return substeps
+    return 0
 
 
 def longest_solution_s(packed: PackedPlant) -> float:

@@ -23,6 +23,6 @@ def inlined(function: F) -> F:
         The compiled function, which Python can still call.
     """
     try:
-        return cast(F, njit(cache=True, nogil=True, forceinline=True)(function))
+        return cast(F, njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
     except RuntimeError:  # "cannot cache function: no locator available for file"
-        return cast(F, njit(nogil=True, forceinline=True)(function))
+        return cast(F, njit(nogil=True, error_model="numpy", forceinline=True)(function))

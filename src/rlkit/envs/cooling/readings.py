@@ -127,6 +127,10 @@ ZONE_STATE = (
     Quantity("supply_air_c", "C", "air that leaves the air handlers"),
     Quantity("coil_heat_w", "W", "of the last solution"),
     Quantity("dew_point_c", "C", "of the last solution"),
+    Quantity(
+        "found_w_k", "W/K", "conductance, without fouling, for which the valve was last found; 0 where it was not"
+    ),
+    Quantity("found_growth", "1", "by how many per cent it grows there with a per cent of water"),
 )
 
 RACK_STATE = (

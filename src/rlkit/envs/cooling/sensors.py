@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.mapping import from_mapping
 from rlkit.envs.jit import kernel
-from rlkit.envs.streams import Streams, normal, uniform
+from rlkit.envs.streams import Streams, normal, scaled_normals, uniform
 from rlkit.errors import UsageError, nearest
 
 SETS = ("minimal", "standard", "full")
@@ -150,21 +151,19 @@ def parse_sensors(config: str | Mapping[str, Any] | Sensors) -> Sensors:
     return dataclasses.replace(from_mapping(Sensors, mapping, "sensors"), rounding=rounding)
 
 
-# One sensor as kernels take it. Records in one array: every array that a kernel is passed costs it some nanoseconds.
-SENSOR = np.dtype(
-    [
-        ("reading", np.int64),  # column of the table of true readings
-        ("low", np.float64),
-        ("high", np.float64),
-        ("noise", np.float64),
-        ("bias", np.float64),
-        ("drift_per_day", np.float64),
-        ("resolution", np.float64),
-        ("per_step", np.float64),  # one over it; 0 where there is none
-        ("log_kept", np.float64),  # logarithm of the probability that a reading is not lost; the same for all
-    ],
-    align=True,
-)
+class SensorRules(NamedTuple):
+    """Sensors as kernels take them: arrays ``(sensors,)``, so that loops over sensors are vectorised."""
+
+    reading: NDArray[np.int64]  # column of the table of true readings
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    drift_per_day: NDArray[np.float64]
+    resolution: NDArray[np.float64]
+    per_step: NDArray[np.float64]  # one over it; 0 where there is none
+    per_half: NDArray[np.float64]  # one over half the range
+    log_kept: float  # logarithm of the probability that a reading is not lost
 
 
 class SensorState(NamedTuple):
@@ -184,13 +183,13 @@ class SensorArray:
         config: What was asked for.
         names: Of each sensor: its reading's, with ``#1``, ``#2``, ... where there are several.
         units: Of each sensor.
-        rules: For kernels: records of :data:`SENSOR`, shape ``(sensors,)``.
+        rules: For kernels.
     """
 
     config: Sensors
     names: tuple[str, ...]
     units: tuple[str, ...]
-    rules: NDArray[np.void]
+    rules: SensorRules
 
     def __len__(self) -> int:
         return len(self.names)
@@ -204,7 +203,7 @@ class SensorArray:
         """Least and largest value that each sensor can show; -1 and 1 where scaled."""
         if scaled:
             return np.full(len(self), -1, np.float32), np.full(len(self), 1, np.float32)
-        return self.rules["low"].astype(np.float32), self.rules["high"].astype(np.float32)
+        return self.rules.low.astype(np.float32), self.rules.high.astype(np.float32)
 
 
 def build_sensors(config: Sensors, readings: Sequence[tuple[int, Reading]]) -> SensorArray:
@@ -227,12 +226,11 @@ def build_sensors(config: Sensors, readings: Sequence[tuple[int, Reading]]) -> S
     for _, reading, copy in chosen:
         names.append(reading.name if config.redundancy == 1 else f"{reading.name}#{copy + 1}")
         rows.append((reading.low, reading.high, *_errors(config, reading)))
-    rules = np.zeros(len(rows), SENSOR)
-    rules["reading"] = [column for column, _, _ in chosen]
-    for name, values in zip(SENSOR.names[1:7], zip(*rows, strict=True), strict=True):  # type: ignore[index]
-        rules[name] = values
-    np.divide(1.0, rules["resolution"], out=rules["per_step"], where=rules["resolution"] > 0.0)
-    rules["log_kept"] = math.log1p(-config.dropout)
+    low, high, noise, bias, drift, resolution = np.array(rows, dtype=np.float64).T.copy()
+    per_step = np.divide(1.0, resolution, out=np.zeros_like(resolution), where=resolution > 0.0)
+    columns = np.array([column for column, _, _ in chosen], dtype=np.int64)
+    kept = math.log1p(-config.dropout)
+    rules = SensorRules(columns, low, high, noise, bias, drift, resolution, per_step, 2.0 / (high - low), kept)
     return SensorArray(config, tuple(names), tuple(reading.unit for _, reading, _ in chosen), rules)
 
 
@@ -267,15 +265,16 @@ def _readings_until_lost(streams: Streams, i: int, log_kept: float) -> int:
 @kernel
 def start_sensors(i, rules, state, streams):  # type: ignore[no-untyped-def]
     """Begin an episode in row ``i``: draw biases and drifts. The first reading of an episode is never lost."""
-    for s in range(rules.shape[0]):
-        state.bias[i, s] = rules[s].bias * normal(streams, i) if rules[s].bias > 0.0 else 0.0
-        state.drift_per_day[i, s] = rules[s].drift_per_day * normal(streams, i) if rules[s].drift_per_day > 0.0 else 0.0
-    lost = _readings_until_lost(streams, i, rules[0].log_kept)
-    state.until_lost[i] = min(lost, _NEVER - rules.shape[0]) + rules.shape[0]
+    bias, drift = rules.bias, rules.drift_per_day
+    for s in range(bias.shape[0]):
+        state.bias[i, s] = bias[s] * normal(streams, i) if bias[s] > 0.0 else 0.0
+        state.drift_per_day[i, s] = drift[s] * normal(streams, i) if drift[s] > 0.0 else 0.0
+    lost = _readings_until_lost(streams, i, rules.log_kept)
+    state.until_lost[i] = min(lost, _NEVER - bias.shape[0]) + bias.shape[0]
 
 
-@kernel
-def read_sensors(i, rules, state, truth, mode, jump, days, streams):  # type: ignore[no-untyped-def]
+@inlined
+def read_sensors(i, rules, state, truth, mode, jump, days, values, streams):  # type: ignore[no-untyped-def]
     """Read all sensors of environment ``i``: writes row ``i`` of ``state.shown``, in engineering units.
 
     Faults change what is shown, never how many numbers are drawn, so that the noise is the same with and without them.
@@ -288,30 +287,59 @@ def read_sensors(i, rules, state, truth, mode, jump, days, streams):  # type: ig
         mode: WORKING, FROZEN or DEAD, shape ``(n, sensors)`` int8.
         jump: Faulty offset, shape ``(n, sensors)`` float32.
         days: Since the episode began.
+        values: Scratch, shape ``(sensors,)``.
         streams: Random streams.
     """
+    count = values.shape[0]
     until_lost = state.until_lost[i]
-    for s in range(rules.shape[0]):
-        if until_lost == 0:
-            until_lost = _readings_until_lost(streams, i, rules[0].log_kept)
-            continue
-        until_lost -= 1
-        noise = rules[s].noise
-        value = truth[i, rules[s].reading] + state.bias[i, s] + state.drift_per_day[i, s] * days + jump[i, s]
-        if noise > 0.0:
-            value += noise * normal(streams, i)
-        step = rules[s].resolution
-        if step > 0.0:
-            value = step * np.rint(value * rules[s].per_step)
+    if until_lost < count:
+        _read_and_lose(i, rules, state, truth, mode, jump, days, values, streams)
+        return
+    state.until_lost[i] = until_lost - count
+    scaled_normals(streams, i, rules.noise, values)
+    column, bias, drift, shown = rules.reading, state.bias, state.drift_per_day, state.shown
+    low, high, resolution, per_step = rules.low, rules.high, rules.resolution, rules.per_step
+    for s in range(count):
+        values[s] += truth[i, column[s]] + bias[i, s] + drift[i, s] * days + jump[i, s]
+    for s in range(count):
+        value = _indicated(values[s], resolution[s], per_step[s], low[s], high[s])
         if mode[i, s] == WORKING:
-            low, high = rules[s].low, rules[s].high
-            state.shown[i, s] = low if value < low else (high if value > high else value)
+            shown[i, s] = value
         elif mode[i, s] == DEAD:
-            state.shown[i, s] = rules[s].low
-    state.until_lost[i] = until_lost
+            shown[i, s] = low[s]
+
+
+@inlined
+def _indicated(value, step, per_step, low, high):  # type: ignore[no-untyped-def]
+    """A value in an instrument's resolution and range."""
+    if step > 0.0:
+        value = step * np.rint(value * per_step)
+    return low if value < low else (high if value > high else value)
 
 
 @kernel
+def _read_and_lose(i, rules, state, truth, mode, jump, days, values, streams):  # type: ignore[no-untyped-def]
+    """:func:`read_sensors` where a reading is lost: it shows its last value, and draws no noise."""
+    column, bias, drift, shown = rules.reading, state.bias, state.drift_per_day, state.shown
+    low, high, resolution, per_step = rules.low, rules.high, rules.resolution, rules.per_step
+    scale, log_kept = rules.noise, rules.log_kept
+    until_lost = state.until_lost[i]
+    for s in range(values.shape[0]):
+        if until_lost == 0:
+            until_lost = _readings_until_lost(streams, i, log_kept)
+            continue
+        until_lost -= 1
+        noise = scale[s] * normal(streams, i) if scale[s] > 0.0 else 0.0
+        value = noise + (truth[i, column[s]] + bias[i, s] + drift[i, s] * days + jump[i, s])
+        value = _indicated(value, resolution[s], per_step[s], low[s], high[s])
+        if mode[i, s] == WORKING:
+            shown[i, s] = value
+        elif mode[i, s] == DEAD:
+            shown[i, s] = low[s]
+    state.until_lost[i] = until_lost
+
+
+@inlined
 def show_sensors(i, rules, state, scaled, out, start):  # type: ignore[no-untyped-def]
     """Copy what the sensors of environment ``i`` show into an observation.
 
@@ -323,9 +351,10 @@ def show_sensors(i, rules, state, scaled, out, start):  # type: ignore[no-untype
         out: Observations, shape ``(n, >= start + sensors)``; row ``i`` is written from column ``start`` on.
         start: First column.
     """
-    for s in range(rules.shape[0]):
-        if scaled:
-            share = (state.shown[i, s] - rules[s].low) / (rules[s].high - rules[s].low)
-            out[i, start + s] = min(max(2.0 * share - 1.0, -1.0), 1.0)
-        else:
-            out[i, start + s] = state.shown[i, s]
+    shown, low, per_half = state.shown, rules.low, rules.per_half
+    if not scaled:
+        for s in range(low.shape[0]):
+            out[i, start + s] = shown[i, s]
+        return
+    for s in range(low.shape[0]):
+        out[i, start + s] = min(max((shown[i, s] - low[s]) * per_half[s] - 1.0, -1.0), 1.0)

@@ -17,7 +17,7 @@ from rlkit.envs.cooling.costs import charges, parse_limits, parse_price, parse_r
 from rlkit.envs.cooling.episode import CONTROL, SETTINGS, SOURCE, Model, Sources, Start
 from rlkit.envs.cooling.faults import FaultModel, build_faults, parse_faults
 from rlkit.envs.cooling.forecast import Forecast, parse_forecast
-from rlkit.envs.cooling.halls import Timing, action_bounds, default_actions, split_step
+from rlkit.envs.cooling.halls import ROUGH_SUBSTEPS_S, Timing, action_bounds, default_actions, split_step
 from rlkit.envs.cooling.instruments import measurable
 from rlkit.envs.cooling.mapping import PlantError, from_mapping
 from rlkit.envs.cooling.packing import PackedPlant, pack_plant
@@ -285,7 +285,7 @@ def _timing(task: Task, packed: PackedPlant) -> Timing:
 
 def _spin_timing(packed: PackedPlant) -> Timing:
     """The longest sub-steps that the plant's masses allow."""
-    for substep_s in (180.0, 90.0, 45.0):
+    for substep_s in ROUGH_SUBSTEPS_S:
         try:
             return split_step(packed, SPIN_STEP_S, SPIN_STEP_S, substep_s)
         except PlantError:

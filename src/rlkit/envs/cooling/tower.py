@@ -7,7 +7,6 @@ import math
 from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.components import (
     CP_WATER,
-    HOTTEST_C,
     clip,
     drive_power,
     merkel_heat,
@@ -29,6 +28,7 @@ EVAPORATION, DRIFT, BLOWDOWN, WATER = _R["evaporation_l"], _R["drift_l"], _R["bl
 SPEED_S = _R["tower_fan_speed"]
 
 _SPEED_TOLERANCE = 1e-4  # of the heat, relative
+_SPEED_TRIALS = 60
 
 
 @inlined
@@ -54,77 +54,53 @@ def heat_at_speed(p, t, speed, water_w_k, water_in_c, guess_k):  # type: ignore[
 
 
 @inlined
-def leaving_air(h_target, guess_c, pressure_pa):  # type: ignore[no-untyped-def]
-    """Temperature in C of saturated air with an enthalpy, by Newton's method."""
-    t = guess_c
-    for _ in range(20):
-        h, slope = saturated_enthalpy(t, pressure_pa)
-        step = (h_target - h) / slope
-        t = min(t + step, HOTTEST_C)
-        if abs(step) < 0.02:  # the error after this step is about 1e-5 K
-            break
-    return t
+def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, exit_c):  # type: ignore[no-untyped-def]
+    """Fan speed at which a cell gives off a heat.
 
-
-@inlined
-def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, guess, exit_c):  # type: ignore[no-untyped-def]
-    """Fan speed at which a cell gives off a heat: a secant inside a bracket.
-
-    For a given heat and airflow the leaving enthalpy is known, so that each trial costs one inversion of the saturation
-    curve and one effectiveness. The air must at least be able to carry the heat without leaving hotter than the water.
+    Sought by the wet bulb of the leaving air: with the heat given, it says what airflow there is, and an effectiveness
+    what heat goes with it; the warmer, the less. A secant inside a bracket, which ends where its next step is certain
+    to be good enough.
 
     Returns:
-        The speed, between the least and ``most``; whether what is wanted is below the least (-1), above ``most`` (1) or
-        between (0); and the leaving air's temperature.
+        The speed; whether what is wanted is below what the least speed gives (-1), above what ``most`` does (1), or
+        between (0); and the leaving air's wet bulb.
     """
     wet_bulb, pressure, h_in, rho, cp_moist, ratio = t
     full_air = p.tower_air_m3_s * rho
-    h_water, _ = saturated_enthalpy(water_in_c, pressure)
-    enough = wanted_w / (full_air * (h_water - h_in))
-    if enough >= most:
-        return most, 1, water_in_c
-    low, high = max(p.air_ratio_min, 1.001 * enough), most
-    floor = low
-    x = clip(guess, low, high)
-    last_x, last_error = 0.0, -1.0
-    leaving = clip(exit_c, wet_bulb, water_in_c)
-    for iteration in range(40):
-        target = h_in + wanted_w / (x * full_air)
-        leaving = leaving_air(target, leaving, pressure)
-        error = -1.0
-        if leaving < water_in_c:
-            ua = tower_conductance(p, x, ratio, wet_bulb)
-            heat, _ = merkel_heat(x * full_air, water_w_k, ua, cp_moist, h_in, target, wet_bulb, leaving, water_in_c)
-            error = heat / wanted_w - 1.0
+    low, high = wet_bulb, water_in_c
+    leaving = exit_c if low + 0.02 * (high - low) < exit_c < high else 0.5 * (low + high)
+    last, last_error, x = leaving, 0.0, most
+    for iteration in range(_SPEED_TRIALS):
+        h, _ = saturated_enthalpy(leaving, pressure)
+        x = wanted_w / (full_air * (h - h_in))
+        ua = tower_conductance(p, x, ratio, wet_bulb)
+        heat, _ = merkel_heat(x * full_air, water_w_k, ua, cp_moist, h_in, h, wet_bulb, leaving, water_in_c)
+        error = heat / wanted_w - 1.0
         if abs(error) < _SPEED_TOLERANCE:
-            return x, 0, leaving
+            break
         if error < 0.0:
             if x >= most:
                 return most, 1, leaving
-            low = x
+            high = leaving
         else:
-            if x <= floor:
-                return floor, -1, leaving
-            high = x
+            if x <= p.air_ratio_min:
+                return p.air_ratio_min, -1, leaving
+            low = leaving
+        following = leaving + 1.2 * error * (leaving - wet_bulb)
         if iteration > 0 and error != last_error:
-            following = x - error * (x - last_x) / (error - last_error)
-        else:
-            following = x * (1.0 - 1.1 * clip(error, -0.5, 0.5))
-        last_x, last_error = x, error
-        x = _inside(following, low, high, floor, most)
+            following = leaving - error * (leaving - last) / (error - last_error)
+        certain = iteration > 0 and abs(error * last_error) < 0.3 * _SPEED_TOLERANCE
+        last, last_error = leaving, error
+        leaving = following if low < following < high else 0.5 * (low + high)
+        if certain and leaving == following:
+            h, _ = saturated_enthalpy(leaving, pressure)
+            x = wanted_w / (full_air * (h - h_in))
+            break
+    if x > most:
+        return most, 1, leaving
+    if x < p.air_ratio_min:
+        return p.air_ratio_min, -1, leaving
     return x, 0, leaving
-
-
-@inlined
-def _inside(x, low, high, floor, most):  # type: ignore[no-untyped-def]
-    """The next trial: as it is, an untested end of the whole range, or the middle of the bracket."""
-    if low < x < high:
-        return x
-    if x >= high == most:
-        return most
-    if x <= low == floor:
-        return floor
-    return 0.5 * (low + high)
 
 
 @inlined
@@ -164,7 +140,7 @@ def controlled_basin(p, state, i, t, loop_w, flow_w_k, cells, most, setpoint_c, 
     if wanted > 0.0 and most >= p.air_ratio_min:
         if water_in > t[0] + 0.01:
             speed, verdict, state[i, EXIT] = speed_for_heat(
-                p, t, wanted / cells, most, water_w_k, water_in, state[i, SPEED], state[i, EXIT]
+                p, t, wanted / cells, most, water_w_k, water_in, state[i, EXIT]
             )
             state[i, SPEED] = speed
         else:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.cooling import episode
 from rlkit.envs.cooling.costs import CONSTRAINTS
-from rlkit.envs.cooling.episode import EPISODE, Batch
+from rlkit.envs.cooling.episode import EPISODE, Arrays, Batch
 from rlkit.envs.cooling.fault_kernel import FaultState
 from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.forecast import ForecastRules, ForecastState, forecast_rules, new_forecast_state
@@ -22,6 +22,8 @@ from rlkit.envs.cooling.task import CLOCK, Setup, Task, set_up
 from rlkit.errors import UsageError, nearest
 
 _FIXED = ("weathers", "workloads", "days", "workload_days")  # in the order of episode.WEATHER, ...
+
+_COSTS = ("cost", *(f"cost_{name}" for name in CONSTRAINTS))
 
 
 class CoolingVectorEnv(BatchEnv):
@@ -70,6 +72,19 @@ class CoolingVectorEnv(BatchEnv):
             rules = forecast_rules(self.setup.forecast, self.setup.noise)
             self._forecast = rules, new_forecast_state(self.setup.forecast, self.num_envs)
         self._drawn = np.full((self.num_envs, len(_FIXED)), -1, dtype=np.int64)
+        self._hold()
+
+    def _hold(self) -> None:
+        self._handle = episode.hold(
+            Arrays(self._model, self._batch, self._streams, self._observations, self._rewards, self._terminations)
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_handle"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._hold()
 
     @property
     def observation_names(self) -> tuple[str, ...]:
@@ -216,27 +231,21 @@ class CoolingVectorEnv(BatchEnv):
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[np.float32]) -> None:
         if self._has_faults:
             self._fail(rows, start=False)
-        episode.step_rows(
-            rows,
-            actions,
-            self._model,
-            self._batch,
-            self._streams,
-            self._observations,
-            self._rewards,
-            self._terminations,
-        )
-        self._foresee(rows, 0)
+        episode.step_rows(rows, actions, self._handle)
+        if self._forecast is not None:
+            self._foresee(rows, 0)
 
     def _step_info(self) -> dict[str, Any]:
-        costs = self._returned(self._batch.costs)
-        info = {"cost": costs[0]}
-        for number, name in enumerate(CONSTRAINTS):
-            info[f"cost_{name}"] = costs[number + 1]
+        info: dict[str, Any] = dict(zip(_COSTS, self._returned(self._batch.costs), strict=True))
         if self._has_faults:
             info["faults"] = self._returned(self._batch.effects.plant)
             info["sensor_faults"] = self._returned(self._batch.effects.sensor_mode)
         return info
+
+    def _single_info(self) -> dict[str, Any]:
+        if self._has_faults:
+            return super()._single_info()
+        return dict(zip(_COSTS, self._batch.costs[:, 0], strict=True))
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
         verdicts = np.zeros(self.num_envs, dtype=VERDICT)

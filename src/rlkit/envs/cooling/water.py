@@ -19,6 +19,7 @@ from rlkit.envs.cooling.components import (
     coil_water_flow,
     drive_power,
     exchanger_conductance,
+    foreseen_flow,
 )
 from rlkit.envs.cooling.inline import inlined
 
@@ -219,18 +220,21 @@ def set_pumps(p, zones, state, i, s, steered, speed, available, dt, out):  # typ
             continue
         offset = hall.zone_offset(z)
         if s[z, hall.Z_FIXED] < 0.0:
-            share = 0.0
-            conductance = s[z, hall.Z_CONDUCTANCE_S] / dt
+            share = growth = 0.0
+            conductance = s[z, hall.Z_CONDUCTANCE_S] / dt * s[z, hall.Z_CLEAN]
             if conductance > 0.0 and s[z, hall.Z_MOST] > 0.0:
-                clean = s[z, hall.Z_CLEAN]
-                share = coil_water_flow(
+                found, found_growth = state[i, offset + hall.FOUND], state[i, offset + hall.GROWTH]
+                share, growth = coil_water_flow(
                     zone,
+                    s[z, hall.Z_FILM],
                     s[z, hall.Z_SPEED],
-                    conductance * clean,
+                    conductance,
                     s[z, hall.Z_WATER_MOST],
-                    s[z, hall.Z_MOST] * clean,
-                    state[i, offset + hall.VALVE],
+                    s[z, hall.Z_MOST] * s[z, hall.Z_CLEAN],
+                    foreseen_flow(state[i, offset + hall.VALVE], found, found_growth, conductance),
                 )
+            state[i, offset + hall.FOUND] = conductance if growth > 0.0 else 0.0
+            state[i, offset + hall.GROWTH] = growth
             state[i, offset + hall.VALVE] = share
         flow += state[i, offset + hall.VALVE] * zone.water_kg_s
         state[i, offset + hall.COIL_W] = s[z, hall.Z_COIL_J] / dt
@@ -286,6 +290,31 @@ def run_chillers(p, state, i, load_w, capacity_w, leaving_c, entering_c, dt, out
     out[i, PART_LOAD_S] += part_load * dt
     out[i, CHILLER_J] += (compressors + fans) * dt
     return compressors, fans
+
+
+@inlined
+def correct_chillers(p, state, i, compressors_w, load_w, capacity_w, leaving_c, entering_c, dt, out):  # type: ignore[no-untyped-def]
+    """Make the compressors' power that of the solution's mean condenser water, known now; the basin takes the rest.
+
+    Args:
+        p: The plant's record.
+        state: All states.
+        i: The row.
+        compressors_w: What was taken for it, at the condenser water of the solution's beginning.
+        load_w: Heat that they took, mean.
+        capacity_w: Of one of them.
+        leaving_c: Leaving chilled water, mean.
+        entering_c: Condenser water, mean.
+        dt: Length in s.
+        out: Readings.
+    """
+    if compressors_w <= 0.0:
+        return
+    on = state[i, ON]
+    more_j = (on * chiller_power(p, capacity_w, load_w / on, leaving_c, entering_c) - compressors_w) * dt
+    out[i, CHILLER_J] += more_j
+    out[i, hall.ENERGY_IN_J] += more_j
+    state[i, CONDENSER] += more_j / p.condenser_j_k
 
 
 @inlined

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import humidity_ratio_from_relative_humidity, saturation_pressure_pa, wet_bulb_c
 from rlkit.envs.jit import kernel
 
@@ -165,7 +166,7 @@ def start_days(num_days: int, split: str = "all", episode_days: int = 1) -> NDAr
     return np.array(fits, dtype=np.int64)
 
 
-@kernel
+@inlined
 def value_at(table, step_s, time_s, column):  # type: ignore[no-untyped-def]
     """One column of a table of equal steps at a time, interpolated linearly; the table repeats itself for ever."""
     place = time_s / step_s

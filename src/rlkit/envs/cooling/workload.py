@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.weather import DAY_S, value_at
 from rlkit.envs.jit import kernel
 from rlkit.envs.streams import normal
@@ -191,7 +192,7 @@ def start_noise(i, rule, streams, noise):  # type: ignore[no-untyped-def]
         noise[i, zone] = rule.spread * normal(streams, i) if rule.spread > 0.0 else 0.0
 
 
-@kernel
+@inlined
 def advance_noise(i, rule, streams, noise):  # type: ignore[no-untyped-def]
     """Advance row ``i`` of the noise ``(n, zones)`` by one step."""
     if rule.spread > 0.0:
@@ -199,7 +200,7 @@ def advance_noise(i, rule, streams, noise):  # type: ignore[no-untyped-def]
             noise[i, zone] = rule.decay * noise[i, zone] + rule.shock * normal(streams, i)
 
 
-@kernel
+@inlined
 def utilisation_at(i, table, step_s, time_s, noise, out):  # type: ignore[no-untyped-def]
     """Utilisation of environment ``i``: the table at a time, interpolated, with its noise, within 0 and 1.
 

@@ -63,6 +63,6 @@ def _evaluate(plant, inputs, out):  # type: ignore[no-untyped-def]
         )
         given, _ = tower.heat_at_speed(p, t, speed, flow * CP_WATER, water_in, 5.0)
         out[i, 2] = water_in - given / (flow * CP_WATER)
-        out[i, 3], _, _ = tower.speed_for_heat(p, t, max(heat, 1.0), 1.0, flow * CP_WATER, water_in, 0.5, wet + 5.0)
+        out[i, 3], _, _ = tower.speed_for_heat(p, t, max(heat, 1.0), 1.0, flow * CP_WATER, water_in, wet + 5.0)
         air = speed * p.tower_air_m3_s * t[3]
         out[i, 4], _ = tower_evaporation(air, heat, h_in, humidity, wet + 5.0, pressure)

@@ -131,7 +131,7 @@ class Monitor(SafetyLayer):
             low,
             high - low,
             np.where(np.isin(units, WITH_FLOOR), low + 1e-3 * (high - low), -np.inf),
-            np.isin(units, NEVER_STILL) & (setup.sensors.rules[columns]["noise"] > 0.0),
+            np.isin(units, NEVER_STILL) & (setup.sensors.rules.noise[columns] > 0.0),
             np.array(zones, dtype=np.int64),
             racks,
             place.get("inlet_max_c", -1),
