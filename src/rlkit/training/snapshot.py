@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.save_util import recursive_getattr
 
 from rlkit.agents.learner import Learner
+from rlkit.agents.replay import CompactReplay
 from rlkit.agents.vecenv import VecEnvAdapter
 
 COUNTERS = (
@@ -106,6 +107,8 @@ def _plain(value: Any) -> Any:
 
 
 def _replay_state(replay: Any) -> dict[str, Any]:
+    if isinstance(replay, CompactReplay):
+        return replay.get_state()
     used = replay.buffer_size if replay.full else replay.pos
     return {
         "pos": int(replay.pos),
@@ -115,6 +118,9 @@ def _replay_state(replay: Any) -> dict[str, Any]:
 
 
 def _put_replay_state(replay: BaseBuffer, state: dict[str, Any]) -> None:
+    if isinstance(replay, CompactReplay):
+        replay.set_state(state)
+        return
     replay.pos, replay.full = state["pos"], state["full"]
     for name in REPLAY:
         _fill(getattr(replay, name), state["arrays"][name])
