@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -375,5 +375,5 @@ def _filled(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """A dataclass with these values, their types checked."""
     node = OmegaConf.structured(kind)
     for key, value in values.items():
-        OmegaConf.update(node, key, value, merge=False)
+        OmegaConf.update(node, key, value, merge=is_dataclass(OmegaConf.get_type(node, key)))
     return OmegaConf.to_object(node)

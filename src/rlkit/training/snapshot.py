@@ -55,6 +55,8 @@ def take(model: BaseAlgorithm | Learner) -> dict[str, Any]:
         "logger": _logger_state(model.logger),
         "random": _generators(model),
     }
+    if hasattr(model, "get_extra_state"):
+        state["extra"] = model.get_extra_state()
     if getattr(model, "replay_buffer", None) is not None:
         state["replay"] = _replay_state(model.replay_buffer)  # type: ignore[attr-defined]
     return state
@@ -82,6 +84,8 @@ def put(model: BaseAlgorithm | Learner, state: dict[str, Any]) -> None:
     for name in WINDOWS:
         setattr(model, name, deque(state["windows"][name], maxlen=model._stats_window_size))
     cast(VecEnvAdapter, model.env).set_state(state["envs"])
+    if hasattr(model, "set_extra_state"):
+        model.set_extra_state(state["extra"])
     if "replay" in state:
         _put_replay_state(model.replay_buffer, state["replay"])  # type: ignore[attr-defined]
     _put_generators(model, state["random"])

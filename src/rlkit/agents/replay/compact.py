@@ -49,7 +49,7 @@ class Sequences(NamedTuple):
     """Stretches of episodes, cut at an episode's end; what follows the cut repeats the last observation.
 
     Attributes:
-        observations: Shape ``(m, T + 1, *obs_shape)``.
+        observations: Shape ``(m, T + 1, *obs_shape)``; where asked, the newest frame of each alone.
         actions: Shape ``(m, T)`` int64.
         rewards: Shape ``(m, T)``; 0 past the cut.
         goes_on: 0 where a step terminated the episode, else 1, shape ``(m, T)`` float32.
@@ -255,8 +255,8 @@ class CompactReplay(BaseBuffer):
             at,
         )
 
-    def sequences(self, rows: Rows, at: Rows, length: int) -> Sequences:
-        """Stretches of ``length`` steps from these environments and slots."""
+    def sequences(self, rows: Rows, at: Rows, length: int, *, stacked: bool = True) -> Sequences:
+        """Stretches of ``length`` steps from these environments and slots; not ``stacked``: of newest frames alone."""
         ring, slots, steps = self.ring, self.buffer_size, np.arange(length)
         lengths = ring.lengths(rows, at, length)
         taken = at[:, None] + np.minimum(np.arange(length + 1), lengths[:, None])
@@ -264,9 +264,12 @@ class CompactReplay(BaseBuffer):
         places = taken[:, :-1] % slots
         inside = steps < lengths[:, None]
         terminated = (ring.ends[rows[:, None], places] == TERMINATED) & inside
-        observations = ring.stacks(envs, taken.ravel()).reshape(len(at), length + 1, *ring.obs_shape)
+        if stacked:
+            observations = ring.stacks(envs, taken.ravel())
+        else:
+            observations = ring.frames[envs, taken.ravel() % slots]
         return Sequences(
-            self._tensor(observations),
+            self._tensor(observations.reshape(len(at), length + 1, *observations.shape[1:])),
             self._tensor(ring.actions[rows[:, None], places].astype(np.int64)),
             self._tensor((ring.rewards[rows[:, None], places] * inside).astype(np.float32)),
             self._tensor((~terminated).astype(np.float32)),
