@@ -101,6 +101,7 @@ class DQN(BaseDQN):
 
     def _setup_model(self) -> None:
         if self._compact and self.replay_buffer is None:
+            self.replay_buffer_class = None  # one that was loaded: of no effect, yet there would be a warning
             config = self.auxiliary_config
             self.replay_buffer = CompactReplay(  # type: ignore[assignment]
                 self.buffer_size,
