@@ -49,7 +49,7 @@ class PixelControl(ControlTask):
         if head not in ("map", "features"):
             raise ValueError(f"the head of pixel control is on the trunk's map or features, got {head!r}")
         self.cell_size, self.head, self.brightest = cell_size, head, sizes.brightest
-        self.grid = (height // cell_size, width // cell_size)
+        self.grid = _even(height // cell_size), _even(width // cell_size)
         rows, columns = self.grid
         shape = sizes.map_shape
         self.lift: nn.Module = nn.Identity()
@@ -123,6 +123,11 @@ class PixelControl(ControlTask):
         low, high = float(both.min()), float(both.max())
         grey = ((both - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
         return np.repeat(np.repeat(np.repeat(grey[..., None], 3, 2), 8, 0), 8, 1)
+
+
+def _even(cells: int) -> int:
+    """UNREAL's 84x84 pixels have 20x20 cells of 4 and not 21x21: what a kernel of 4 and a stride of 2 come to."""
+    return cells - cells % 2 if cells > 4 else cells
 
 
 class FeatureControl(ControlTask):
