@@ -290,7 +290,41 @@ def test_every_agent_goes_on_bit_for_bit(agent: str, tmp_path: Path, monkeypatch
     settings = [*SMALL["off" if off_policy else "on"], f"agent={agent}", f"env.id={env_id}", "agent.net_arch=[8]"]
     settings += ["agent.batch_size=32"] if hasattr(spec.config, "batch_size") and not off_policy else []
     settings += ["env=gym", "steps=320", "log_every=64", "eval_every=128", "eval_episodes=1", "checkpoint_every=0"]
-    settings += ["threads=1", *QUIET]
+    assert_goes_on(settings, tmp_path, monkeypatch)
+
+
+EVERYTHING = (
+    "agent.double=true",
+    "agent.dueling=true",
+    "agent.noisy=true",
+    "agent.prioritized=true",
+    "agent.n_steps=3",
+)
+TASKS = "agent.auxiliary.tasks=[pixel_control,reward_prediction,feature_control]"
+PIXELS: dict[str, tuple[str, ...]] = {
+    "sprite": ("env.fields=5", "env.frame_stack=3", "env.max_steps=9", *EVERYTHING, TASKS, "agent.auxiliary.every=3"),
+    "minatar": ("env.game=freeway", TASKS, "agent.auxiliary.pixel_cell=1", "env.max_episode_steps=50"),
+}
+
+
+@pytest.mark.parametrize("env", list(PIXELS))
+def test_auxiliary_tasks_and_the_compact_replay_go_on_bit_for_bit(
+    env: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every switch on: frames, priorities, heads and their figures come back."""
+    if env == "minatar":
+        pytest.importorskip("minatar")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rlkit.training.run.draw_curves", lambda folder: None)
+    small = ("agent.learning_starts=41", "agent.buffer_size=200", "agent.batch_size=8", "agent.auxiliary.steps=4")
+    settings = [f"env={env}", "agent=dqn", *small, *PIXELS[env], "steps=320", "n_envs=2"]
+    settings += ["log_every=64", "eval_every=128", "eval_episodes=1", "checkpoint_every=0"]
+    assert_goes_on(settings, tmp_path, monkeypatch)
+
+
+def assert_goes_on(settings: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was asked to stop after 128 steps ends as one that was not."""
+    settings = [*settings, "threads=1", *QUIET]
     assert cli.train_main([*settings, "run_dir=whole"]) == 0
     update, asked = ProgressBar.update, []
 
@@ -306,5 +340,5 @@ def test_every_agent_goes_on_bit_for_bit(agent: str, tmp_path: Path, monkeypatch
     np.random.seed(12345)
     th.manual_seed(12345)
     assert cli.train_main(["resume=run"]) == 0
-    assert_same(checkpoint.load(newest(tmp_path / "run")), checkpoint.load(newest(tmp_path / "whole")))
-    assert progress(tmp_path / "run") == progress(tmp_path / "whole")
+    assert_same(checkpoint.load(newest(folder / "run")), checkpoint.load(newest(folder / "whole")))
+    assert progress(folder / "run") == progress(folder / "whole")

@@ -101,6 +101,45 @@ class CoolingConfig(EnvConfig):
 
 
 @dataclass(kw_only=True)
+class SpriteConfig(EnvConfig):
+    """A tiny task of pixels; :class:`rlkit.envs.sprite.env.SpriteEnv` explains the arguments."""
+
+    name: str = "sprite"
+    id: str = "rlkit/Sprite-v0"
+    fields: int = 14
+    distractors: int = 2
+    frame_stack: int = 2
+    max_steps: int = 60
+
+
+@dataclass(kw_only=True)
+class MinAtarConfig(EnvConfig):
+    """A game of MinAtar; :class:`rlkit.envs.games.MinAtarEnv` explains the arguments."""
+
+    name: str = "minatar"
+    id: str = "rlkit/MinAtar-v0"
+    game: str = "breakout"
+    sticky: float = 0.1
+    ramping: bool = True
+    max_episode_steps: int = 5000
+
+
+@dataclass(kw_only=True)
+class ArcadeConfig(EnvConfig):
+    """An Atari game; :func:`rlkit.envs.games.make_arcade` explains the arguments."""
+
+    name: str = "arcade"
+    id: str = "rlkit/Arcade-v0"
+    game: str = "Pong"
+    frame_skip: int = 4
+    frame_stack: int = 4
+    edge: int = 84
+    sticky: float = 0.25
+    life_ends: bool = False
+    eval_kwargs: dict[str, Any] = field(default_factory=lambda: {"life_ends": False})
+
+
+@dataclass(kw_only=True)
 class GymConfig(EnvConfig):
     """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
 
@@ -126,7 +165,14 @@ class RewardConfig:
     scale: float = 1.0
 
 
-ENVS: dict[str, type[EnvConfig]] = {"negotiation": NegotiationConfig, "cooling": CoolingConfig, "gym": GymConfig}
+ENVS: dict[str, type[EnvConfig]] = {
+    "negotiation": NegotiationConfig,
+    "cooling": CoolingConfig,
+    "sprite": SpriteConfig,
+    "minatar": MinAtarConfig,
+    "arcade": ArcadeConfig,
+    "gym": GymConfig,
+}
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
 GROUPS: dict[str, Mapping[str, Any]] = {
     "env": ENVS,
