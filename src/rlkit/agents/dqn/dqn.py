@@ -235,7 +235,7 @@ class DQN(BaseDQN):
         """Updates from the replay, as Stable-Baselines3's; the switches change the target and the loss."""
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        parameters = [*self.policy.parameters(), *(self.auxiliary.parameters() if self.auxiliary is not None else ())]
+        parameters = [*self.q_net.parameters(), *(self.auxiliary.parameters() if self.auxiliary is not None else ())]
         losses, norm, errors, values = [], th.zeros(()), th.zeros(1), th.zeros(1)
         for _ in range(gradient_steps):
             batch: Any = self._sample(batch_size)
