@@ -47,6 +47,7 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
 STAGES: dict[str, str] = {
     "rlkit/MinAtar-v0": "rlkit.envs.games:MinAtarEnv",
     "rlkit/Arcade-v0": "rlkit.envs.games:make_arcade",
+    "rlkit/Doom-v0": "rlkit.envs.doom:DoomEnv",
 }
 
 

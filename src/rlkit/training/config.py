@@ -140,6 +140,17 @@ class ArcadeConfig(EnvConfig):
 
 
 @dataclass(kw_only=True)
+class DoomConfig(EnvConfig):
+    """A scenario of ViZDoom; :class:`rlkit.envs.doom.DoomEnv` explains the arguments."""
+
+    name: str = "doom"
+    id: str = "rlkit/Doom-v0"
+    scenario: str = "Basic"
+    frame_skip: int = 4
+    frame_stack: int = 4
+
+
+@dataclass(kw_only=True)
 class GymConfig(EnvConfig):
     """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
 
@@ -171,6 +182,7 @@ ENVS: dict[str, type[EnvConfig]] = {
     "sprite": SpriteConfig,
     "minatar": MinAtarConfig,
     "arcade": ArcadeConfig,
+    "doom": DoomConfig,
     "gym": GymConfig,
 }
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
