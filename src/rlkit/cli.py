@@ -16,6 +16,7 @@ Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is 
 
   env=negotiation                       bargain over books, hats and balls (the default)
   env=gym env.id=CartPole-v1            any environment registered with Gymnasium; env.kwargs.<name>= its arguments
+  env=sprite                            pixels; so are env=minatar env=arcade env=doom (extras of these names)
   agent=ppo                             {agents}
   steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
   resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
