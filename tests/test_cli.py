@@ -184,7 +184,7 @@ MISTAKES: dict[str, tuple[str, list[str], str]] = {
     "env": (
         "train",
         ["env=negotation"],
-        "unknown env 'negotation': did you mean 'negotiation'? (there are: cooling, gym,",
+        "unknown env 'negotation': did you mean 'negotiation'? (there are: arcade, cooling,",
     ),
     "agent": ("train", ["agent=pppo"], "unknown agent 'pppo': did you mean 'ppo'?"),
     "flag": ("train", ["--steps", "5"], "expected key=value, got '--steps'; --help lists the keys"),

@@ -16,6 +16,7 @@ Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is 
 
   env=negotiation                       bargain over books, hats and balls (the default)
   env=gym env.id=CartPole-v1            any environment registered with Gymnasium; env.kwargs.<name>= its arguments
+  env=sprite                            pixels; so are env=minatar env=arcade env=doom (extras of these names)
   agent=ppo                             {agents}
   steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
   resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
@@ -62,6 +63,15 @@ Runs that differ in the seed alone are one group: interquartile mean and 95 % bo
 Writes comparison.png, comparison.md and comparison.json.
 """
 
+EXPORT_HELP = """\
+Write the acting network of a run as one file.    python scripts/export.py run=<folder> [key=value ...]
+
+  format=torchscript     or onnx (extra [onnx])
+  output=<file>          default: policy.pt or policy.onnx in the run folder
+
+Observations in, as the environment shows them; a value of each action out. What was written is checked.
+"""
+
 BENCHMARK_HELP = """\
 Measure speed as ratios.    python scripts/benchmark.py {names} [repeats=5]
 """
@@ -85,6 +95,11 @@ def play_main(arguments: Sequence[str] | None = None) -> int:
 def report_main(arguments: Sequence[str] | None = None) -> int:
     """``rlkit-report``."""
     return _command(_report, arguments)
+
+
+def export_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-export``."""
+    return _command(_export, arguments)
 
 
 def benchmark_main(arguments: Sequence[str] | None = None) -> int:
@@ -225,6 +240,18 @@ def _report(arguments: list[str]) -> int:
     output = Path(str(settings.get("output", "comparison")))
     print(compare(paths, output, [figures] if isinstance(figures, str) else list(figures)))
     print(f"Written to {output}/", file=sys.stderr)
+    return 0
+
+
+def _export(arguments: list[str]) -> int:
+    settings = _settings(arguments, EXPORT_HELP, ("run", "format", "output"))
+    if settings is None:
+        return 0
+    from rlkit.agents.export import export_policy
+
+    run = str(_required(settings, "run", "run=<run folder>"))
+    path, difference = export_policy(run, settings.get("output"), str(settings.get("format", "torchscript")))
+    print(f"{path}: values differ by at most {difference:.1e} from the policy's", file=sys.stderr)
     return 0
 
 

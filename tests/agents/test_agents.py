@@ -45,7 +45,8 @@ def small(name: str, **changes: Any) -> Any:
     config = AGENTS[name].config(net_arch=[16], learning_rate=1e-3)
     wanted = {"learning_starts": 50, "buffer_size": 1_000, "batch_size": 32, "n_steps": 32, "n_epochs": 2, **changes}
     for key, value in wanted.items():
-        if hasattr(config, key):
+        of_rollouts = key == "n_steps" and not hasattr(config, "gae_lambda")  # DQN's are those of a return
+        if hasattr(config, key) and not of_rollouts:
             setattr(config, key, value)
     return config
 

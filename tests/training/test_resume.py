@@ -329,3 +329,29 @@ def test_towers_scales_and_divergences_go_on_bit_for_bit(
     rows = progress(tmp_path / "whole")
     adapted = "train/learning_rate" if agent == ["agent=ppo", "agent.desired_kl=0.01"] else "train/kl_coef"
     assert len({row[adapted] for row in rows if row[adapted]}) > 1
+
+
+SWITCHES = (
+    "agent.double=true",
+    "agent.dueling=true",
+    "agent.noisy=true",
+    "agent.prioritized=true",
+    "agent.n_steps=3",
+)
+TASKS = "agent.auxiliary.tasks=[pixel_control,reward_prediction,feature_control]"
+PIXELS: dict[str, tuple[str, ...]] = {
+    "sprite": ("env.fields=5", "env.frame_stack=3", "env.max_steps=9", *SWITCHES, TASKS, "agent.auxiliary.every=3"),
+    "minatar": ("env.game=freeway", TASKS, "agent.auxiliary.pixel_cell=1", "env.max_episode_steps=50"),
+}
+
+
+@pytest.mark.parametrize("env", list(PIXELS))
+def test_auxiliary_tasks_and_the_compact_replay_go_on_bit_for_bit(
+    env: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every switch on: frames, priorities, heads and their figures come back."""
+    if env == "minatar":
+        pytest.importorskip("minatar")
+    small = ("agent.learning_starts=41", "agent.buffer_size=200", "agent.batch_size=8", "agent.auxiliary.steps=4")
+    settings = [f"env={env}", "agent=dqn", *small, *PIXELS[env], "n_envs=2", *BRIEF[1:], *QUIET]
+    go_on_bit_for_bit(settings, tmp_path, monkeypatch)

@@ -36,6 +36,9 @@ NOT_PASSED_ON = (
     "initial_std",
     "towers",
     "desired_kl",
+    "dueling",
+    "noisy",
+    "trunk",
 )
 
 
@@ -50,6 +53,7 @@ class AgentSpec:
         n_envs: Environments a run has when the user does not say.
         masked: The algorithm where the environment has action masks, if there is one.
         network: Arguments of its network that the algorithm sets by itself, and a policy's file does not have.
+        options: Settings that shape its network beside the usual ones; the algorithm's ``network_kwargs`` takes them.
     """
 
     algorithm: str
@@ -58,6 +62,7 @@ class AgentSpec:
     n_envs: int
     masked: str | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
 
 AGENTS: dict[str, AgentSpec] = {
@@ -67,7 +72,14 @@ AGENTS: dict[str, AgentSpec] = {
     "dppo": AgentSpec("rlkit.agents.ppo:DPPO", configs.DPPOConfig, ("Box",), 8),
     "a2c": AgentSpec("stable_baselines3:A2C", configs.A2CConfig, ANY_ACTIONS, 8),
     "trpo": AgentSpec("sb3_contrib:TRPO", configs.TRPOConfig, ANY_ACTIONS, 8),
-    "dqn": AgentSpec("stable_baselines3:DQN", configs.DQNConfig, ("Discrete",), 1),
+    "dqn": AgentSpec(
+        "rlkit.agents.dqn:DQN",
+        configs.DQNConfig,
+        ("Discrete",),
+        1,
+        masked="rlkit.agents.dqn:DQN",
+        options=("dueling", "noisy", "trunk"),
+    ),
     "qrdqn": AgentSpec("sb3_contrib:QRDQN", configs.QRDQNConfig, ("Discrete",), 1),
     "sac": AgentSpec("stable_baselines3:SAC", configs.SACConfig, ("Box",), 1),
     "td3": AgentSpec("stable_baselines3:TD3", configs.TD3Config, ("Box",), 1),
@@ -178,6 +190,8 @@ def build_agent(
         raise UsageError(
             f"agent.learning_rate_schedule must be constant or linear, got {config.learning_rate_schedule!r}"
         )
+    if isinstance(config, configs.DQNConfig):
+        settings.update(action_masks=use_masks, frame_stack=(envs.metadata or {}).get("frame_stack", 1))
     if isinstance(config, configs.TD3Config):
         settings["action_noise"] = _action_noise(config.action_noise, envs.action_space)
     network = _network(config, envs, use_masks)
@@ -201,10 +215,11 @@ def build_agent(
 
 def _network(config: LearnerConfig, envs: VecEnv, use_masks: bool) -> dict[str, Any]:
     """Arguments of an agent's network."""
-    from rlkit.agents.policy import policy_kwargs
+    from rlkit.agents.policy import network_options, policy_kwargs
 
     if not isinstance(config, configs.OnPolicyConfig):
-        return policy_kwargs(config.net_arch, config.activation)
+        options = network_options(config.name, envs.observation_space, vars(config))
+        return {**policy_kwargs(config.net_arch, config.activation), **options}
     if config.n_steps * envs.num_envs < 2:
         raise UsageError("an update needs at least two steps: raise agent.n_steps or n_envs")
     if config.normalize_observations and not isinstance(envs.observation_space, Box):

@@ -160,8 +160,8 @@ class OffPolicyConfig(AgentConfig):
 
 
 @dataclass(kw_only=True)
-class DQNConfig(OffPolicyConfig):
-    """Deep Q-learning (Mnih et al. 2015).
+class EpsilonGreedyConfig(OffPolicyConfig):
+    """Agents that learn the values of actions, and explore by chance.
 
     Attributes:
         target_update_interval: Steps between renewals of the target network.
@@ -169,7 +169,6 @@ class DQNConfig(OffPolicyConfig):
         exploration_final_eps: To which it falls.
     """
 
-    name: str = "dqn"
     learning_rate: float = 1e-3
     net_arch: list[int] = field(default_factory=lambda: [128, 128])
     batch_size: int = 64
@@ -182,7 +181,85 @@ class DQNConfig(OffPolicyConfig):
 
 
 @dataclass(kw_only=True)
-class QRDQNConfig(DQNConfig):
+class AuxiliaryConfig:
+    """Auxiliary tasks of an agent that sees pictures (Jaderberg et al. 2016, UNREAL).
+
+    Attributes:
+        tasks: Of ``pixel_control``, ``reward_prediction`` and ``feature_control``; none: all below is without effect.
+        shared: Pixel control learns from the agent's own batch, which costs a third of a DQN update more; false: from
+            sequences of its own, as UNREAL does.
+        steps: Of a sequence.
+        sequences: An update.
+        every: Updates of the agent between those of tasks with sequences of their own.
+        gradient_ratio: Weights are lowered so that a task's gradient on the trunk is at most so many times the agent's;
+            null: they are fixed.
+        pixel_weight: Of pixel control's loss, which is summed over cells and averaged over steps.
+        pixel_discount: Of its pseudo-rewards.
+        pixel_cell: Pixels along a cell's edge.
+        pixel_head: On the trunk's convolution ``map``, or on its ``features`` (UNREAL's, with 60 times the weights).
+        reward_weight: Of reward prediction's loss.
+        reward_batch: Steps an update, half of them with a reward.
+        reward_observations: That it sees, the step's own the last.
+        feature_weight: Of feature control's loss, which is summed over channels and averaged over steps.
+        feature_discount: Of its pseudo-rewards.
+        shuffled: Pseudo-rewards are dealt out anew among a batch's steps: a placebo for comparisons.
+    """
+
+    tasks: list[str] = field(default_factory=list)
+    shared: bool = True
+    steps: int = 20
+    sequences: int = 1
+    every: int = 1
+    gradient_ratio: float | None = None
+    pixel_weight: float = 0.01
+    pixel_discount: float = 0.9
+    pixel_cell: int = 4
+    pixel_head: str = "map"
+    reward_weight: float = 1.0
+    reward_batch: int = 16
+    reward_observations: int = 3
+    feature_weight: float = 0.01
+    feature_discount: float = 0.9
+    shuffled: bool = False
+
+
+@dataclass(kw_only=True)
+class DQNConfig(EpsilonGreedyConfig):
+    """Deep Q-learning (Mnih et al. 2015), with switches; all of them off, it is Stable-Baselines3's, bit for bit.
+
+    Attributes:
+        tau: Share of the network that goes to the target at each renewal; 1: all of it.
+        n_steps: Rewards that are summed before the target network's value.
+        double: The network itself chooses the action whose value the target network tells (van Hasselt et al. 2016).
+        dueling: Value and advantages have a stream each (Wang et al. 2016).
+        noisy: Noise in the head's weights explores, in place of random actions (Fortunato et al. 2018).
+        prioritized: What was mispredicted is replayed more often (Schaul et al. 2016).
+        priority_alpha: Exponent of priorities.
+        priority_beta: Of the importance correction at the run's start; it rises to 1.
+        per_env_epsilon: Each environment draws for itself whether its action is random; else one draw is for all.
+        replay: ``standard``, Stable-Baselines3's; ``compact``, which keeps each frame once; ``auto``: standard, where
+            nothing else asks for the other (priorities, action masks, auxiliary tasks).
+        trunk: Of pictures: ``nature``, ``nips``, ``small``, ``grid``, or ``auto``: by their size.
+        auxiliary: Auxiliary tasks.
+    """
+
+    name: str = "dqn"
+    tau: float = 1.0
+    n_steps: int = 1
+    double: bool = False
+    dueling: bool = False
+    noisy: bool = False
+    prioritized: bool = False
+    priority_alpha: float = 0.6
+    priority_beta: float = 0.4
+    per_env_epsilon: bool = False
+    replay: str = "auto"
+    trunk: str = "auto"
+    auxiliary: AuxiliaryConfig = field(default_factory=AuxiliaryConfig)
+
+
+@dataclass(kw_only=True)
+class QRDQNConfig(EpsilonGreedyConfig):
     """Quantile regression DQN (Dabney et al. 2018)."""
 
     name: str = "qrdqn"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "weights.safetensors", "policy.json"
+BEFORE_OPTIONS = {"trunk": "nature"}  # policies that do not say are from when there was no other
 ACTIVATIONS: dict[str, type[th.nn.Module]] = {"tanh": th.nn.Tanh, "relu": th.nn.ReLU}
 
 
@@ -80,6 +81,22 @@ def policy_kwargs(
     if log_std is not None:
         kwargs["log_std_init"] = log_std
     return kwargs
+
+
+def network_options(agent: str, observation_space: spaces.Space[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's arguments from the settings that only some agents have.
+
+    Args:
+        agent: Its name.
+        observation_space: Of one environment.
+        settings: Its own, among others.
+    """
+    spec = AGENTS[agent]
+    if not spec.options:
+        return {}
+    chosen = {name: settings[name] for name in spec.options if name in settings}
+    found: dict[str, Any] = load_class(spec.algorithm).network_kwargs(observation_space, **chosen)
+    return found
 
 
 class Policy:
@@ -222,6 +239,8 @@ def save_policy(folder: Path, model: BaseAlgorithm, config: AgentConfig, *, env_
         "observation_space": space_to_json(env_observation_space(model)),
         "action_space": space_to_json(model.action_space),
     }
+    if AGENTS[config.name].options:
+        description["network"] = {name: getattr(config, name) for name in AGENTS[config.name].options}
     write_export(folder, weights, description)
 
 
@@ -335,5 +354,6 @@ def _network(observation_space: spaces.Space[Any], description: Mapping[str, Any
     listed = description.get("observation_groups")
     groups = None if listed is None else {name: (start, stop) for name, start, stop in listed}
     kwargs = policy_kwargs(description["net_arch"], description["activation"], normalize=normalize, groups=groups)
+    kwargs |= network_options(agent, observation_space, description.get("network", BEFORE_OPTIONS))
     action_space = space_from_json(description["action_space"])
     return build(channels_first(observation_space), action_space, lambda _: 0.0, **kwargs, **AGENTS[agent].network)

@@ -46,11 +46,25 @@ ENVIRONMENTS: dict[str, EnvironmentSpec] = {
         vector_entry_point="rlkit.envs.locomotion.vector:ObstacleCourseVectorEnv",
         evaluation="rlkit.envs.locomotion.evaluation",
     ),
+    "rlkit/Sprite-v0": EnvironmentSpec(
+        entry_point="rlkit.envs.sprite.env:SpriteEnv",
+        vector_entry_point="rlkit.envs.sprite.vector:SpriteVectorEnv",
+    ),
+}
+
+# Stages of others, which need an extra and stand side by side rather than in a batch: id and entry point.
+STAGES: dict[str, str] = {
+    "rlkit/MinAtar-v0": "rlkit.envs.games:MinAtarEnv",
+    "rlkit/Arcade-v0": "rlkit.envs.games:make_arcade",
+    "rlkit/Doom-v0": "rlkit.envs.doom:DoomEnv",
 }
 
 
 def register() -> None:
-    """Register every environment of the table with Gymnasium; once more does no harm."""
+    """Register every environment of the tables with Gymnasium; once more does no harm."""
+    for env_id, entry_point in STAGES.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(env_id, entry_point=entry_point)
     for env_id, row in ENVIRONMENTS.items():
         if env_id not in gymnasium.registry:
             gymnasium.register(

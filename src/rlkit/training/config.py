@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_module
@@ -124,6 +124,56 @@ class LocomotionConfig(EnvConfig):
 
 
 @dataclass(kw_only=True)
+class SpriteConfig(EnvConfig):
+    """A tiny task of pixels; :class:`rlkit.envs.sprite.env.SpriteEnv` explains the arguments."""
+
+    name: str = "sprite"
+    id: str = "rlkit/Sprite-v0"
+    fields: int = 14
+    distractors: int = 2
+    frame_stack: int = 2
+    max_steps: int = 60
+
+
+@dataclass(kw_only=True)
+class MinAtarConfig(EnvConfig):
+    """A game of MinAtar; :class:`rlkit.envs.games.MinAtarEnv` explains the arguments."""
+
+    name: str = "minatar"
+    id: str = "rlkit/MinAtar-v0"
+    game: str = "breakout"
+    sticky: float = 0.1
+    ramping: bool = True
+    max_episode_steps: int = 5000
+
+
+@dataclass(kw_only=True)
+class ArcadeConfig(EnvConfig):
+    """An Atari game; :func:`rlkit.envs.games.make_arcade` explains the arguments."""
+
+    name: str = "arcade"
+    id: str = "rlkit/Arcade-v0"
+    game: str = "Pong"
+    frame_skip: int = 4
+    frame_stack: int = 4
+    edge: int = 84
+    sticky: float = 0.25
+    life_ends: bool = False
+    eval_kwargs: dict[str, Any] = field(default_factory=lambda: {"life_ends": False})
+
+
+@dataclass(kw_only=True)
+class DoomConfig(EnvConfig):
+    """A scenario of ViZDoom; :class:`rlkit.envs.doom.DoomEnv` explains the arguments."""
+
+    name: str = "doom"
+    id: str = "rlkit/Doom-v0"
+    scenario: str = "Basic"
+    frame_skip: int = 4
+    frame_stack: int = 4
+
+
+@dataclass(kw_only=True)
 class GymConfig(EnvConfig):
     """Any environment that is registered with Gymnasium (``module:Name-v0`` imports the module first).
 
@@ -153,6 +203,10 @@ ENVS: dict[str, type[EnvConfig]] = {
     "negotiation": NegotiationConfig,
     "cooling": CoolingConfig,
     "locomotion": LocomotionConfig,
+    "sprite": SpriteConfig,
+    "minatar": MinAtarConfig,
+    "arcade": ArcadeConfig,
+    "doom": DoomConfig,
     "gym": GymConfig,
 }
 REWARDS: dict[str, type[RewardConfig]] = {"env": RewardConfig}
@@ -405,5 +459,5 @@ def _filled(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """A dataclass with these values, their types checked."""
     node = OmegaConf.structured(kind)
     for key, value in values.items():
-        OmegaConf.update(node, key, value, merge=False)
+        OmegaConf.update(node, key, value, merge=is_dataclass(OmegaConf.get_type(node, key)))
     return OmegaConf.to_object(node)

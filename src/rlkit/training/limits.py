@@ -23,7 +23,15 @@ LEAST_OF_RUN = {
     "checkpoint_every": 0,
     "keep_checkpoints": 1,
 }
-FROM_0_TO_1 = ("gamma", "gae_lambda", "exploration_fraction", "exploration_final_eps", "tau")
+FROM_0_TO_1 = (
+    "gamma",
+    "gae_lambda",
+    "exploration_fraction",
+    "exploration_final_eps",
+    "tau",
+    "priority_alpha",
+    "priority_beta",
+)
 ABOVE_0 = (
     "learning_rate",
     "clip_range",

@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.save_util import recursive_getattr
 
 from rlkit.agents.learner import Learner
+from rlkit.agents.replay import CompactReplay
 from rlkit.agents.vecenv import VecEnvAdapter
 
 COUNTERS = (
@@ -55,6 +56,8 @@ def take(model: BaseAlgorithm | Learner) -> dict[str, Any]:
         "logger": _logger_state(model.logger),
         "random": _generators(model),
     }
+    if hasattr(model, "get_extra_state"):
+        state["extra"] = model.get_extra_state()
     if getattr(model, "replay_buffer", None) is not None:
         state["replay"] = _replay_state(model.replay_buffer)  # type: ignore[attr-defined]
     return state
@@ -82,6 +85,8 @@ def put(model: BaseAlgorithm | Learner, state: dict[str, Any]) -> None:
     for name in WINDOWS:
         setattr(model, name, deque(state["windows"][name], maxlen=model._stats_window_size))
     cast(VecEnvAdapter, model.env).set_state(state["envs"])
+    if hasattr(model, "set_extra_state"):
+        model.set_extra_state(state["extra"])
     if "replay" in state:
         _put_replay_state(model.replay_buffer, state["replay"])  # type: ignore[attr-defined]
     _put_generators(model, state["random"])
@@ -107,6 +112,8 @@ def _plain(value: Any) -> Any:
 
 
 def _replay_state(replay: Any) -> dict[str, Any]:
+    if isinstance(replay, CompactReplay):
+        return replay.get_state()
     used = replay.buffer_size if replay.full else replay.pos
     return {
         "pos": int(replay.pos),
@@ -116,6 +123,9 @@ def _replay_state(replay: Any) -> dict[str, Any]:
 
 
 def _put_replay_state(replay: BaseBuffer, state: dict[str, Any]) -> None:
+    if isinstance(replay, CompactReplay):
+        replay.set_state(state)
+        return
     replay.pos, replay.full = state["pos"], state["full"]
     for name in REPLAY:
         _fill(getattr(replay, name), state["arrays"][name])

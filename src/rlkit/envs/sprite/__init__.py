@@ -1,0 +1,1 @@
+"""A tiny task of pixels: find the ring, whatever else moves."""

@@ -1,0 +1,104 @@
+"""The sprite task as a batch; ``env.SpriteEnv`` is the manual."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from rlkit.envs.batch import BatchEnv, State
+from rlkit.envs.sprite import kernel
+
+VERDICT = np.dtype([("is_success", np.bool_)])
+ZOOM = 8  # of rendered pictures
+
+
+class SpriteVectorEnv(BatchEnv):
+    """N tasks at once; :class:`~rlkit.envs.sprite.env.SpriteEnv` explains arguments and spaces."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        num_envs: int,
+        *,
+        fields: int = 14,
+        distractors: int = 2,
+        frame_stack: int = 2,
+        max_steps: int = 60,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
+        for name, value, least in (
+            ("fields", fields, 2),
+            ("distractors", distractors, 0),
+            ("frame_stack", frame_stack, 1),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+        edge = fields * kernel.PIXELS
+        super().__init__(
+            num_envs,
+            spaces.Box(0, 255, (frame_stack, edge, edge), np.uint8),
+            spaces.Discrete(len(kernel.MOVES)),
+            autoreset_mode=autoreset_mode,
+            max_episode_steps=max_steps,
+            copy=copy,
+            render_mode=render_mode,
+        )
+        self.metadata["frame_stack"] = frame_stack
+        self._fields, self._distractors = fields, distractors
+        self._places = np.zeros((num_envs, 2), dtype=np.int64)
+        self._rings = np.zeros((num_envs, 2), dtype=np.int64)
+        self._movers = np.zeros((num_envs, distractors, 2), dtype=np.int64)
+
+    def _things(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        return self._places, self._rings, self._movers
+
+    def _reset_rows(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
+        if options:
+            raise ValueError(f"unknown reset options {sorted(options)}: there are none")
+        kernel.begin(rows, self._fields, self._distractors, self._streams, *self._things())
+        kernel.show(rows, True, self._distractors, *self._things(), self._observations)
+
+    def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
+        kernel.advance(
+            rows,
+            actions,
+            self._fields,
+            self._distractors,
+            self._streams,
+            *self._things(),
+            self._rewards,
+            self._terminations,
+        )
+        kernel.show(rows, False, self._distractors, *self._things(), self._observations)
+
+    def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
+        verdicts = np.zeros(self.num_envs, dtype=VERDICT)
+        verdicts["is_success"] = (self._places == self._rings).all(1)
+        return verdicts
+
+    def _task_state(self) -> State:
+        return dict(zip(("places", "rings", "movers"), self._things(), strict=True)) | {"seen": self._observations}
+
+    def _set_task_state(self, state: State) -> None:
+        if state["seen"].shape != self._observations.shape or state["movers"].shape != self._movers.shape:
+            raise ValueError(
+                f"the state is of pictures {state['seen'].shape[1:]} with {state['movers'].shape[1]} distractors, this "
+                f"environment has {self._observations.shape[1:]} with {self._distractors}"
+            )
+        for array, saved in zip(self._things(), (state["places"], state["rings"], state["movers"]), strict=True):
+            array[:] = saved
+        self._observations[:] = state["seen"]
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Pictures of all tasks, uint8, each pixel eight times as large."""
+        if self.render_mode is None:
+            return None
+        frames = self._observations[:, -1].repeat(ZOOM, 1).repeat(ZOOM, 2)
+        return tuple(np.repeat(frames[..., None], 3, -1))
