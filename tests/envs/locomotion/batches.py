@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.locomotion.bodies import BODIES
+from rlkit.envs.locomotion.pose import pose_rows
 from rlkit.envs.locomotion.vector import ObstacleCourseVectorEnv
 
 TERRAIN_OF = {"walker": "mixed", "quadruped": "slalom", "humanoid": "rough"}  # between them, every way of building
@@ -37,6 +38,7 @@ def move(envs: ObstacleCourseVectorEnv, x: float = 0.0, y: float = 0.0, z: float
     for axis, distance in (("x", x), ("y", y), ("z", z)):
         if distance:
             readout.qpos[row, where[axis]] += distance
+    pose_rows(np.ones(envs.num_envs, dtype=np.bool_), readout, envs._model.anatomy, envs._pose)
 
 
 def topple(envs: ObstacleCourseVectorEnv, row: int = 0) -> None:

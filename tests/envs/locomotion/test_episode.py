@@ -17,9 +17,9 @@ def test_reward_is_the_formula_of_the_manual(body: str) -> None:
     weights = {"forward": 0.7, "speed_limit_ms": 0.2, "alive": 0.3, "upright": 0.2, "action": 0.1}
     weights |= {"centre": 0.4, "drift": 0.6}
     envs = make(4, body=body, terrain="flat", reward=weights)
-    root = [row[0] for row in envs._simulation.readout.site_xpos]
+    root = envs._pose.place
     for actions in random_actions(envs, 8):
-        before = np.array([place[0] for place in root])
+        before = root[:, 0].copy()
         _, rewards, terminations, _, _ = envs.step(actions)
         assert not terminations.any()
         for row, place in enumerate(root):

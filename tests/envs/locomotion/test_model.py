@@ -11,18 +11,21 @@ from rlkit.errors import UsageError
 
 BALL = """<mujoco><worldbody>
   <geom name="floor" type="plane" size="5 5 1" friction="0.3 0.1 0.1"/>
-  <body name="torso" pos="0 0 1" quat="0.7071068 0.7071068 0 0">{root}
+  <body name="torso" pos="0 0 1" quat="{quat}">{root}
     <geom name="trunk" size="0.1"/>
     <body name="leg" pos="0 0 -0.2"><joint name="knee" axis="0 1 0"/><geom name="foot" size="0.05"/></body>
   </body></worldbody>
   <actuator>{motor}</actuator></mujoco>"""
 FREE = "<freejoint/>"
+PLANAR = """<joint type="slide" axis="0 0 -1" ref="0.3"/><joint type="slide" axis="1 0 0" pos="0 0 -1"/>
+  <joint axis="0 -1 0" ref="0.2"/>"""
+ON_ITS_SIDE = "0.7071067811865476 0.7071067811865476 0 0"
 MOTOR = '<motor joint="knee" ctrlrange="-2 4" ctrllimited="true"/>'
 
 
-def custom(tmp_path, joint: str = FREE, motor: str = MOTOR, **fields) -> BodySpec:
+def custom(tmp_path, joint: str = FREE, motor: str = MOTOR, quat: str = ON_ITS_SIDE, **fields) -> BodySpec:
     path = tmp_path / "ball.xml"
-    path.write_text(BALL.format(root=joint, motor=motor))
+    path.write_text(BALL.format(root=joint, motor=motor, quat=quat))
     return BodySpec(**{"mjcf": str(path), "feet": ("foot",), **fields})
 
 
@@ -53,7 +56,7 @@ def test_a_body_of_ones_own(tmp_path) -> None:
     assert model.anatomy.stand_m == pytest.approx(1.0)
     data = mujoco.MjData(model.mujoco)
     mujoco.mj_kinematics(model.mujoco, data)
-    upright = data.site_xmat[model.anatomy.sites[0]]
+    upright = data.site("rlkit_root").xmat
     np.testing.assert_allclose(upright, np.eye(3).ravel(), atol=1e-6)  # although the torso itself lies on its side
     box = model.mujoco.geom("rlkit_box_0")
     assert box.friction[0] == 0.3  # as the floor that it replaces
@@ -67,7 +70,7 @@ def test_a_body_of_ones_own(tmp_path) -> None:
         ({"head": "hed"}, "head of body 'custom' names the geom 'hed'"),
         ({"scan_origin": "nose"}, "scan_origin"),
         ({"torque_bodies": ("thigh",)}, "torque_bodies"),
-        ({"planar": True}, "two slides and a hinge .planar=True. as joints, it has: free"),
+        ({"planar": True}, "hinge about y .planar=True. as joints, it has: free"),
     ],
 )
 def test_what_a_body_names_must_be_there(tmp_path, changes, message) -> None:
@@ -78,6 +81,10 @@ def test_what_a_body_names_must_be_there(tmp_path, changes, message) -> None:
 def test_models_that_cannot_run_are_refused(tmp_path) -> None:
     with pytest.raises(UsageError, match="free joint .planar=False. as joints, it has: hinge"):
         build_model(custom(tmp_path, joint='<joint name="r"/>'), None)
+    for crooked in (PLANAR.replace("0 -1 0", "0 -1 1"), PLANAR.replace("1 0 0", "0 1 0"), PLANAR):
+        with pytest.raises(UsageError, match="in the world's axes"):
+            quat = ON_ITS_SIDE if crooked is PLANAR else "1 0 0 0"
+            build_model(custom(tmp_path, joint=crooked, quat=quat, planar=True), None)
     with pytest.raises(UsageError, match="no actuators"):
         build_model(custom(tmp_path, motor=""), None)
     with pytest.raises(UsageError, match="no ctrlrange"):

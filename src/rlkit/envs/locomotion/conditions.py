@@ -121,14 +121,14 @@ def draw_rows(rows, ranges, streams, drawn):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def push_rows(rows, every_steps, drawn, dofs, streams, progress, velocities):  # type: ignore[no-untyped-def]
+def push_rows(rows, every_steps, drawn, anatomy, streams, progress, velocities):  # type: ignore[no-untyped-def]
     """Push bodies for which it is time.
 
     Args:
         rows: Which, shape ``(n,)`` bool.
         every_steps: Steps between two pushes.
         drawn: Conditions, shape ``(n, conditions)``.
-        dofs: Addresses of the root's velocity along the track and, unless planar, across it.
+        anatomy: ``model.Anatomy``.
         streams: The rows' random streams.
         progress: Records of ``metrics.PROGRESS``.
         velocities: Shape ``(n, dofs)``, changed in place.
@@ -136,7 +136,8 @@ def push_rows(rows, every_steps, drawn, dofs, streams, progress, velocities):  #
     for i in range(len(rows)):
         if rows[i] and progress[i].steps > 0 and progress[i].steps % every_steps == 0:
             angle = 2.0 * math.pi * uniform(streams, i)
-            if len(dofs) == 1:
+            dofs = anatomy.root_qvel
+            if anatomy.planar:
                 velocities[i, dofs[0]] += drawn[i, PUSH] * (1.0 if angle < math.pi else -1.0)
             else:
                 velocities[i, dofs[0]] += drawn[i, PUSH] * math.cos(angle)

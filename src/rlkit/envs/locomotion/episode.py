@@ -9,7 +9,6 @@ import numpy as np
 from rlkit.envs.jit import kernel
 from rlkit.envs.locomotion.courses import GAP, HURDLE
 from rlkit.envs.locomotion.metrics import DIVERGED, NONE
-from rlkit.envs.locomotion.model import FIRST_FOOT, ROOT_SITE
 from rlkit.envs.locomotion.rewards import fall_cause, step_reward
 from rlkit.envs.streams import uniform
 
@@ -45,11 +44,11 @@ def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # typ
 
 
 @kernel
-def locate_rows(rows, readout, anatomy, progress):  # type: ignore[no-untyped-def]
-    """Note where bodies begin, once MuJoCo knows."""
+def start_rows(rows, pose, progress):  # type: ignore[no-untyped-def]
+    """Note where bodies begin."""
     for i in range(len(rows)):
         if rows[i]:
-            progress[i].x_m = progress[i].farthest_m = readout.site_xpos[i, anatomy.sites[ROOT_SITE], 0]
+            progress[i].x_m = progress[i].farthest_m = pose.place[i, 0]
 
 
 @kernel
@@ -66,15 +65,20 @@ def _broken(readout, i):  # type: ignore[no-untyped-def]
     """Whether simulation ``i`` is of no use any more: an error, a warning, or numbers that are none."""
     if readout.failed[i] or readout.warnings[i, :, 1].any():
         return True
-    return not (np.isfinite(readout.qpos[i]).all() and np.isfinite(readout.qvel[i]).all())
+    total = 0.0  # stays so: zero times a number that is not finite is none
+    for j in range(readout.qpos.shape[1]):
+        total += 0.0 * readout.qpos[i, j]
+    for j in range(readout.qvel.shape[1]):
+        total += 0.0 * readout.qvel[i, j]
+    return total != 0.0
 
 
 @kernel
 def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # type: ignore[no-untyped-def]
     """Obstacles that all feet of body ``i`` are past, and those that it has survived."""
     rear = math.inf
-    for f in range(len(anatomy.reach_m)):
-        rear = min(rear, readout.site_xpos[i, anatomy.sites[FIRST_FOOT + f], 0] - anatomy.reach_m[f])
+    for f, foot in enumerate(anatomy.feet):
+        rear = min(rear, readout.site_xpos[i, foot, 0] - anatomy.reach_m[f])
     while p.passed < courses.num_obstacles[i] and rear > courses.obstacles[i, p.passed].end_m:
         passed_at[i, p.passed] = p.steps
         p.passed += 1
@@ -90,7 +94,19 @@ def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # t
 
 @kernel
 def advance_rows(  # type: ignore[no-untyped-def]
-    rows, actions, readout, anatomy, courses, rules, progress, passed_at, counts, rewards, terminations, truncations
+    rows,
+    actions,
+    readout,
+    pose,
+    anatomy,
+    courses,
+    rules,
+    progress,
+    passed_at,
+    counts,
+    rewards,
+    terminations,
+    truncations,
 ):
     """What a step of the simulations has brought.
 
@@ -98,6 +114,7 @@ def advance_rows(  # type: ignore[no-untyped-def]
         rows: Which, shape ``(n,)`` bool.
         actions: Shape ``(n, actuators)``.
         readout: ``simulation.Readout``.
+        pose: ``pose.Pose``.
         anatomy: ``model.Anatomy``.
         courses: ``courses.Courses``.
         rules: ``rewards.Rules``.
@@ -117,16 +134,15 @@ def advance_rows(  # type: ignore[no-untyped-def]
             p.cause = DIVERGED
             rewards[i], terminations[i], truncations[i] = 0.0, True, False
             continue
-        root = readout.site_xpos[i, anatomy.sites[ROOT_SITE]]
+        root = pose.place[i]
         speed = (root[0] - p.x_m) / rules.step_s
         p.x_m = root[0]
         p.farthest_m = max(p.farthest_m, root[0])
         effort = 0.0
         for j in range(actions.shape[1]):
             effort += np.float64(actions[i, j]) * np.float64(actions[i, j])
-        up = readout.site_xmat[i, anatomy.sites[ROOT_SITE], 8]
-        drift = readout.sensors[i, anatomy.linear + 1]
-        p.cause = fall_cause(rules, readout, anatomy, courses, i)
+        up, drift = pose.turn[i, 8], pose.velocity[i, 1]
+        p.cause = fall_cause(rules, readout, pose, anatomy, courses, i)
         fell = p.cause != NONE
         p.finished = 1 if not fell and root[0] >= courses.length_m[i] else 0
         if not fell:

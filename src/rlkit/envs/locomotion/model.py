@@ -16,9 +16,9 @@ from rlkit.envs.locomotion.rough import Bank, add_height_fields
 from rlkit.errors import UsageError, nearest
 
 PREFIX = "rlkit_"  # of every name that is added to a model
-ROOT_SITE, SCAN_SITE, FIRST_FOOT = 0, 1, 2  # order of the added sites; a head's comes last
 TOUCH_MARGIN_M = 0.02  # a foot's touch sensor reaches beyond the foot: contacts lie on its surface
 ARENA_BYTES = 1 << 21  # for contacts, of each simulation; the bodies use less than a tenth
+_KINDS = ("free", "ball", "slide", "hinge")  # MuJoCo's kinds of joints, by number
 _SIMPLE = ("SPHERE", "CAPSULE", "ELLIPSOID", "CYLINDER", "BOX")  # shapes that a site can have too
 
 
@@ -27,21 +27,26 @@ class Anatomy(NamedTuple):
 
     joints: NDArray[np.int64]  # addresses in qpos, without the root's
     dofs: NDArray[np.int64]  # addresses in qvel, without the root's
-    root_qpos: NDArray[np.int64]  # addresses in qpos of what places the root
     root_body: int
-    pushed: NDArray[np.int64]  # addresses in qvel of the root's speed along the track and, unless planar, across it
+    root_qpos: NDArray[np.int64]  # addresses in qpos: of x, z and pitch of a planar root, else all seven
+    root_qvel: NDArray[np.int64]  # addresses in qvel: likewise, else all six
+    root_zero: NDArray[np.float64]  # those of qpos in the model's own pose
+    root_signs: NDArray[np.float64]  # of a planar root's joints: whether they count up along x, along z, about y
+    root_at: NDArray[np.float64]  # (3,) where the root is in the model's own pose
     planar: bool
-    sites: NDArray[np.int64]  # root, scan origin, feet, and the head if it counts
+    feet: NDArray[np.int64]  # sites
+    head: int  # site, -1 where it does not count
+    scan: int  # site from which the terrain is scanned, -1 for the root
     reach_m: NDArray[np.float64]  # (feet,) radius of the ball about a foot that holds it
     touch: NDArray[np.int64]  # (feet,) addresses in sensordata
     torque: NDArray[np.int64]  # (t,) addresses of three numbers each
-    linear: int  # address of the root's velocity in the world's axes
-    gyro: int
-    velocimeter: int
     accelerometer: int
-    has_head: bool
     weight_n: float
-    stand_m: float  # height of the root above the ground in the model's own pose
+
+    @property
+    def stand_m(self) -> float:
+        """Height of the root above the ground in the model's own pose."""
+        return float(self.root_at[2])
 
 
 class Model(NamedTuple):
@@ -110,14 +115,24 @@ def _check_names(body: BodySpec, model: Any) -> None:
 def _check_root(body: BodySpec, model: Any) -> None:
     """Refuse a root that does not move as the body says."""
     root = model.body(body.root)
-    kinds = sorted(int(model.jnt_type[root.jntadr[0] + j]) for j in range(root.jntnum[0]))
-    free, slide, hinge = (int(getattr(mujoco.mjtJoint, f"mjJNT_{name}")) for name in ("FREE", "SLIDE", "HINGE"))
-    wanted = sorted((slide, slide, hinge)) if body.planar else [free]
-    if kinds != wanted:
-        names = {free: "free", slide: "slide", hinge: "hinge", int(mujoco.mjtJoint.mjJNT_BALL): "ball"}
-        got = ", ".join(names[kind] for kind in kinds) or "none"
-        need = "two slides and a hinge (planar=True)" if body.planar else "one free joint (planar=False)"
-        raise UsageError(f"the root {body.root!r} of {body.mjcf} must have {need} as joints, it has: {got}")
+    joints = range(root.jntadr[0], root.jntadr[0] + root.jntnum[0])
+    kinds = [_KINDS[int(model.jnt_type[j])] for j in joints]
+    need = (
+        "slides along x and z, then a hinge about y (planar=True)" if body.planar else "one free joint (planar=False)"
+    )
+    if sorted(kinds) != (["hinge", "slide", "slide"] if body.planar else ["free"]):
+        raise UsageError(
+            f"the root {body.root!r} of {body.mjcf} must have {need} as joints, it has: {', '.join(kinds) or 'none'}"
+        )
+    if not body.planar:
+        return
+    axes = [int(np.argmax(np.abs(model.jnt_axis[j]))) for j in joints]
+    straight = all(np.abs(model.jnt_axis[j]).max() > 1.0 - 1e-6 for j in joints)
+    centred = not model.jnt_pos[joints[-1]].any() and bool((root.quat == (1.0, 0.0, 0.0, 0.0)).all())
+    if kinds[-1] != "hinge" or sorted(axes[:2]) != [0, 2] or axes[2] != 1 or not straight or not centred:
+        raise UsageError(
+            f"the root {body.root!r} of {body.mjcf} must have {need}, at the root's origin and in the world's axes"
+        )
 
 
 def _set_options(spec: Any, body: BodySpec) -> None:
@@ -155,16 +170,16 @@ def _add_sensors(spec: Any, body: BodySpec, bare: Any) -> None:
     """Sites on the root, where it looks from, on feet and head; sensors on them."""
     root = spec.body(body.root)
     root.add_site(name=f"{PREFIX}root", quat=_upright(body, bare), group=4)
-    spec.body(body.scan_origin or body.root).add_site(name=f"{PREFIX}scan", group=4)
+    if body.scan_origin:
+        spec.body(body.scan_origin).add_site(name=f"{PREFIX}scan", group=4)
     for number, name in enumerate(body.feet):
         _add_cover(spec, bare.geom(name), f"{PREFIX}foot_{number}")
     if body.head:
         _add_cover(spec, bare.geom(body.head), f"{PREFIX}head")
     for number, name in enumerate(body.torque_bodies):
         spec.body(name).add_site(name=f"{PREFIX}torque_{number}", group=4)
-    kinds = ["FRAMELINVEL", "GYRO"] if body.planar else ["FRAMELINVEL", "GYRO", "VELOCIMETER", "ACCELEROMETER"]
-    for kind in kinds:
-        _add_sensor(spec, kind, "root")
+    if not body.planar:
+        _add_sensor(spec, "ACCELEROMETER", "root")
     for number in range(len(body.feet)):
         _add_sensor(spec, "TOUCH", f"foot_{number}")
     for number in range(len(body.torque_bodies)):
@@ -202,50 +217,57 @@ def _anatomy(body: BodySpec, model: Any, bare: Any) -> Anatomy:
     root = model.body(body.root)
     roots = set(range(root.jntadr[0], root.jntadr[0] + root.jntnum[0]))
     others = [j for j in range(model.njnt) if j not in roots]
-    width = {0: 7, 1: 4, 2: 1, 3: 1}  # of free, ball, slide and hinge joints in qpos
-    dof_width = {0: 6, 1: 3, 2: 1, 3: 1}
+    along = _planar_joints(model, roots) if body.planar else sorted(roots)
+    root_qpos = _addresses(model, along, model.jnt_qposadr, (7, 4, 1, 1))
 
-    def addresses(joints: Any, start: Any, widths: dict[int, int]) -> NDArray[np.int64]:
-        spans = [range(start[j], start[j] + widths[int(model.jnt_type[j])]) for j in joints]
-        return np.array([address for span in spans for address in span], dtype=np.int64)
+    def named(kind: Any, name: str) -> int:
+        return int(mujoco.mj_name2id(model, kind, PREFIX + name))
 
-    def sensor(kind: str, site: str) -> int:
-        number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SENSOR, f"{PREFIX}{kind}_{site}")
+    def sensor(name: str) -> int:
+        number = named(mujoco.mjtObj.mjOBJ_SENSOR, name)
         return int(model.sensor_adr[number]) if number >= 0 else -1
 
     feet = range(len(body.feet))
-    sites = ["root", "scan", *(f"foot_{number}" for number in feet), *(["head"] if body.head else [])]
-    data = mujoco.MjData(model)
-    mujoco.mj_kinematics(model, data)
     return Anatomy(
-        joints=addresses(others, model.jnt_qposadr, width),
-        dofs=addresses(others, model.jnt_dofadr, dof_width),
-        root_qpos=addresses(sorted(roots), model.jnt_qposadr, width),
+        joints=_addresses(model, others, model.jnt_qposadr, (7, 4, 1, 1)),
+        dofs=_addresses(model, others, model.jnt_dofadr, (6, 3, 1, 1)),
         root_body=int(root.id),
-        pushed=_pushed(model, sorted(roots)),
+        root_qpos=root_qpos,
+        root_qvel=_addresses(model, along, model.jnt_dofadr, (6, 3, 1, 1)),
+        root_zero=model.qpos0[root_qpos],
+        root_signs=np.array([model.jnt_axis[j].sum() for j in along]),
+        root_at=_root_at(model, root.id),
         planar=body.planar,
-        sites=np.array([model.site(PREFIX + name).id for name in sites], dtype=np.int64),
+        feet=np.array([named(mujoco.mjtObj.mjOBJ_SITE, f"foot_{number}") for number in feet], dtype=np.int64),
+        head=named(mujoco.mjtObj.mjOBJ_SITE, "head"),
+        scan=named(mujoco.mjtObj.mjOBJ_SITE, "scan"),
         reach_m=np.array([bare.geom(name).rbound[0] for name in body.feet]),
-        touch=np.array([sensor("touch", f"foot_{number}") for number in feet], dtype=np.int64),
-        torque=np.array([sensor("torque", f"torque_{k}") for k in range(len(body.torque_bodies))], dtype=np.int64),
-        linear=sensor("framelinvel", "root"),
-        gyro=sensor("gyro", "root"),
-        velocimeter=sensor("velocimeter", "root"),
-        accelerometer=sensor("accelerometer", "root"),
-        has_head=body.head is not None,
+        touch=np.array([sensor(f"touch_foot_{number}") for number in feet], dtype=np.int64),
+        torque=np.array([sensor(f"torque_torque_{k}") for k in range(len(body.torque_bodies))], dtype=np.int64),
+        accelerometer=sensor("accelerometer_root"),
         weight_n=float(model.body_subtreemass[root.id] * np.linalg.norm(model.opt.gravity)),
-        stand_m=float(data.site(f"{PREFIX}root").xpos[2]),
     )
 
 
-def _pushed(model: Any, roots: list[int]) -> NDArray[np.int64]:
-    """Addresses of the root's speeds along the ground."""
-    first = model.jnt_dofadr[roots[0]]
-    if len(roots) == 1:  # a free joint: x, y, z first
-        return np.array([first, first + 1], dtype=np.int64)
-    slides = [j for j in roots if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_SLIDE]
-    along = max(slides, key=lambda j: abs(model.jnt_axis[j, 0]))
-    return np.array([model.jnt_dofadr[along]], dtype=np.int64)
+def _addresses(model: Any, joints: Any, start: Any, widths: tuple[int, ...]) -> NDArray[np.int64]:
+    """Addresses of all numbers of these joints; ``widths`` are of free, ball, slide and hinge joints."""
+    spans = [range(start[j], start[j] + widths[int(model.jnt_type[j])]) for j in joints]
+    return np.array([address for span in spans for address in span], dtype=np.int64)
+
+
+def _planar_joints(model: Any, roots: set[int]) -> list[int]:
+    """The joints of a planar root along x, along z and about y."""
+    slide = int(mujoco.mjtJoint.mjJNT_SLIDE)
+    return [
+        next(j for j in roots if abs(model.jnt_axis[j, axis]) > 0.5 and (model.jnt_type[j] == slide) == slides)
+        for axis, slides in ((0, True), (2, True), (1, False))
+    ]
+
+
+def _root_at(model: Any, root: int) -> NDArray[np.float64]:
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    return np.array(data.xpos[root])
 
 
 def _geoms(model: Any) -> Geoms:

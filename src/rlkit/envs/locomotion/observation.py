@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rlkit.envs.jit import kernel
 from rlkit.envs.locomotion.bodies import BodySpec
 from rlkit.envs.locomotion.courses import Courses
-from rlkit.envs.locomotion.model import ROOT_SITE, SCAN_SITE, Model
+from rlkit.envs.locomotion.model import Model
 from rlkit.envs.locomotion.scan import SCAN_CLIP_M, terrain_height
 
 GRAVITY = 9.81  # what the accelerometer is divided by
@@ -87,12 +87,13 @@ def ground_under(courses: Courses, i: int, x: float, y: float, z: float) -> floa
 
 
 @kernel
-def sense_rows(rows, readout, anatomy, courses, low, high, origin, out):  # type: ignore[no-untyped-def]
+def sense_rows(rows, readout, pose, anatomy, courses, low, high, origin, out):  # type: ignore[no-untyped-def]
     """Write proprioception, and from where the terrain is to be scanned.
 
     Args:
         rows: Which, shape ``(n,)`` bool.
         readout: ``simulation.Readout``.
+        pose: ``pose.Pose``.
         anatomy: ``model.Anatomy``.
         courses: ``courses.Courses``.
         low: Bounds of the observation; what is beyond is clipped.
@@ -100,15 +101,14 @@ def sense_rows(rows, readout, anatomy, courses, low, high, origin, out):  # type
         origin: :class:`Origin`, changed in place.
         out: Observations, shape ``(n, numbers)`` float32, of which the first are written.
     """
-    sensors, site = readout.sensors, anatomy.sites
+    sensors = readout.sensors
     values = np.empty(len(low))
     for i in range(len(rows)):
         if not rows[i]:
             continue
-        place = readout.site_xpos[i, site[ROOT_SITE]]
-        turn = readout.site_xmat[i, site[ROOT_SITE]]  # row by row: the body's axes are its columns
-        eye = readout.site_xpos[i, site[SCAN_SITE]]
-        origin.x[i], origin.y[i], origin.z[i] = eye[0], eye[1], place[2] - anatomy.stand_m
+        place, turn, velocity, spin = pose.place[i], pose.turn[i], pose.velocity[i], pose.spin[i]
+        eye = place if anatomy.scan < 0 else readout.site_xpos[i, anatomy.scan]
+        origin.x[i], origin.y[i], origin.z[i] = eye[0], eye[1], place[2] - anatomy.root_at[2]
         values[0] = place[2] - ground_under(courses, i, place[0], place[1], place[2])
         k = 1
         if anatomy.planar:
@@ -124,13 +124,14 @@ def sense_rows(rows, readout, anatomy, courses, low, high, origin, out):  # type
             values[k] = readout.qpos[i, j]
             k += 1
         if anatomy.planar:
-            values[k], values[k + 1] = sensors[i, anatomy.linear], sensors[i, anatomy.linear + 2]
-            values[k + 2] = sensors[i, anatomy.gyro + 1]
+            values[k], values[k + 1], values[k + 2] = velocity[0], velocity[2], spin[1]
             k += 3
         else:
             for axis in range(3):
-                values[k + axis] = sensors[i, anatomy.velocimeter + axis]
-                values[k + 3 + axis] = sensors[i, anatomy.gyro + axis]
+                values[k + axis] = (
+                    turn[axis] * velocity[0] + turn[3 + axis] * velocity[1] + turn[6 + axis] * velocity[2]
+                )
+                values[k + 3 + axis] = spin[axis]
                 values[k + 6 + axis] = sensors[i, anatomy.accelerometer + axis] / GRAVITY
             k += 9
         for j in anatomy.dofs:

@@ -10,7 +10,6 @@ from rlkit.envs.jit import kernel
 from rlkit.envs.locomotion.bodies import BodySpec, RewardWeights
 from rlkit.envs.locomotion.courses import PIT_DEPTH_M
 from rlkit.envs.locomotion.metrics import FALL, NONE, OFF_TRACK, PIT
-from rlkit.envs.locomotion.model import FIRST_FOOT, ROOT_SITE
 from rlkit.envs.locomotion.observation import ground_under
 
 _LOST_M = 0.5 * PIT_DEPTH_M  # a foot so deep in a gap does not come out of it
@@ -65,19 +64,19 @@ def step_reward(rules, speed_ms, up, effort, y_m, drift_ms):  # type: ignore[no-
 
 
 @kernel
-def fall_cause(rules, readout, anatomy, courses, i):  # type: ignore[no-untyped-def]
+def fall_cause(rules, readout, pose, anatomy, courses, i):  # type: ignore[no-untyped-def]
     """Why body ``i`` is out, as a number of ``metrics.CAUSES``; heights are above the terrain beneath."""
-    root = readout.site_xpos[i, anatomy.sites[ROOT_SITE]]
+    root = pose.place[i]
     level = ground_under(courses, i, root[0], root[1], root[2])
     lowest = math.inf
-    for f in range(len(anatomy.reach_m)):
-        lowest = min(lowest, readout.site_xpos[i, anatomy.sites[FIRST_FOOT + f], 2])
+    for foot in anatomy.feet:
+        lowest = min(lowest, readout.site_xpos[i, foot, 2])
     if courses.ground_z[i] < 0.0 and (lowest < -_LOST_M or root[2] < rules.min_height_m):
         return PIT
-    if root[2] - level < rules.min_height_m or readout.site_xmat[i, anatomy.sites[ROOT_SITE], 8] < rules.least_up:
+    if root[2] - level < rules.min_height_m or pose.turn[i, 8] < rules.least_up:
         return FALL
-    if anatomy.has_head:
-        head = readout.site_xpos[i, anatomy.sites[FIRST_FOOT + len(anatomy.reach_m)], 2]
+    if anatomy.head >= 0:
+        head = readout.site_xpos[i, anatomy.head, 2]
         if head - level < rules.min_head_height_m or head - lowest < rules.min_head_to_feet_m:
             return FALL
     if not anatomy.planar and abs(root[1]) > courses.half_width_m[i]:

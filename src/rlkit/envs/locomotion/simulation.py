@@ -23,8 +23,7 @@ from rlkit.envs.locomotion.geometry import geometry_rows
 from rlkit.envs.locomotion.model import Model
 from rlkit.errors import UsageError
 
-_CURRENT = int(mujoco.mjtStage.mjSTAGE_VEL)  # positions and velocities of the new state; free in a persistent batch
-_EVERYTHING = int(mujoco.mjtStage.mjSTAGE_ACC)
+_POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 
 _VARIED_BY = {  # fields of the model, and the conditions that change them
     "geom_friction": (conditions.FRICTION,),
@@ -36,14 +35,17 @@ _VARIED_BY = {  # fields of the model, and the conditions that change them
 
 
 class Readout(NamedTuple):
-    """MuJoCo's arrays, live: a row for each simulation."""
+    """MuJoCo's arrays, live: a row for each simulation.
+
+    What is derived from the state (sites, sensors) is that of the last physics step's beginning, as with ``mj_step``;
+    to bring it up to date would cost a sixth of the physics.
+    """
 
     qpos: NDArray[np.float64]
     qvel: NDArray[np.float64]
     control: NDArray[np.float64]
     site_xpos: NDArray[np.float64]  # (n, sites, 3)
-    site_xmat: NDArray[np.float64]  # (n, sites, 9)
-    sensors: NDArray[np.float64]  # (n, numbers); accelerations and forces are those of the last physics step
+    sensors: NDArray[np.float64]  # (n, numbers)
     warnings: NDArray[np.int32]  # (n, kinds, 2): what MuJoCo complained of, and how often since the reset
     failed: NDArray[np.bool_]  # (n,) MuJoCo raised an error in the last step
 
@@ -61,7 +63,7 @@ class Simulation:
     def __init__(self, model: Model, n: int, threads: int, changed: frozenset[int] = frozenset()) -> None:
         self.model = model
         self.threads = min(threads, n)
-        self._batch = Batch(model.mujoco, n, self.threads, persistent=True)
+        self._batch = Batch(model.mujoco, n, self.threads)
         self.geom_pos: NDArray[np.float64] = self._batch.expand("geom_pos")
         self.geom_size: NDArray[np.float64] = self._batch.expand("geom_size")
         self.geom_dataid: NDArray[np.int32] = self._batch.expand("geom_dataid")
@@ -74,7 +76,6 @@ class Simulation:
             self._batch.bind("qvel"),
             self._batch.bind("ctrl"),
             self._batch.bind("site_xpos"),
-            self._batch.bind("site_xmat"),
             self._batch.bind("sensordata"),
             self._batch.warning,
             np.zeros(n, dtype=np.bool_),
@@ -122,15 +123,15 @@ class Simulation:
         self._batch.warning[rows] = 0
 
     def settle(self, rows: NDArray[np.bool_]) -> None:
-        """Bring all that is read up to date after positions or velocities were written."""
-        self._batch.forward(_ids(rows), stage=_EVERYTHING)
+        """Derive sites and sensors after positions or velocities were written."""
+        self._batch.forward(_ids(rows))
 
     def step(self, rows: NDArray[np.bool_], substeps: int) -> None:
         """Step these rows; those in which MuJoCo raises an error keep their state and are marked as failed."""
         self.readout.failed[:] = False
         try:
             with _unlogged():
-                self._batch.step(_ids(rows), substeps, _CURRENT)
+                self._batch.step(_ids(rows), substeps)
         except SimulationError as error:
             self.readout.failed[error.ids] = True
 
@@ -149,7 +150,7 @@ class Simulation:
                 f"got {state['integration'].shape}"
             )
         self._batch.state[:] = state["integration"]
-        self._batch.forward(stage=_CURRENT)  # positions alone: accelerations would change the solver's warm start
+        self._batch.forward(stage=_POSITIONS)  # no more: accelerations would change the solver's warm start
         self._batch.warning[:] = state["warnings"]
 
     def mujoco_model(self, row: int, into: Any = None) -> Any:
@@ -157,8 +158,10 @@ class Simulation:
         return self._batch.get_model(row, into)
 
     def mujoco_data(self, row: int, into: Any = None) -> Any:
-        """The ``MjData`` of one simulation; written into a given one if there is one."""
-        return self._batch.get_data(row, into)
+        """The ``MjData`` of one simulation, as ``mj_forward`` leaves it; written into a given one if there is one."""
+        data = self._batch.get_data(row, into)
+        mujoco.mj_forward(self.mujoco_model(row), data)
+        return data
 
 
 def _ids(rows: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

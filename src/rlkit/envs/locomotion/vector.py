@@ -16,8 +16,9 @@ from rlkit.envs.locomotion import conditions, episode
 from rlkit.envs.locomotion.course import Course
 from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES
 from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, judge
-from rlkit.envs.locomotion.model import ROOT_SITE, SCAN_SITE, build_model
+from rlkit.envs.locomotion.model import build_model
 from rlkit.envs.locomotion.observation import layout_of, new_origin, sense_rows
+from rlkit.envs.locomotion.pose import new_pose, pose_rows
 from rlkit.envs.locomotion.render import RENDER_MODES, Screen
 from rlkit.envs.locomotion.rewards import rules_of
 from rlkit.envs.locomotion.rough import new_bank
@@ -77,7 +78,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         self._tracks = Tracks(self.setup, n)
         self._rules = rules_of(body, body.reward, HOLD_S)
         self._points = body.points.array()
-        self._origin = new_origin(n)
+        self._pose, self._origin = new_pose(n), new_origin(n)
         self._progress = np.zeros(n, dtype=PROGRESS)
         self._counts = np.zeros((n, len(KINDS)), dtype=np.int64)
         self._passed_at = np.zeros((n, MAX_OBSTACLES), dtype=np.int64)
@@ -157,7 +158,8 @@ class ObstacleCourseVectorEnv(BatchEnv):
         noise = self.setup.body.start_noise
         episode.begin_rows(rows, simulation.readout, anatomy, noise, self._streams, self._progress, self._counts)
         simulation.settle(rows)
-        episode.locate_rows(rows, simulation.readout, anatomy, self._progress)
+        pose_rows(rows, simulation.readout, anatomy, self._pose)
+        episode.start_rows(rows, self._pose, self._progress)
         self._observe(rows)
         self._show(rows)
 
@@ -167,10 +169,12 @@ class ObstacleCourseVectorEnv(BatchEnv):
         if conditions.PUSH in self.setup.conditions.changed:
             self._push(rows)
         simulation.step(rows, self.setup.body.substeps)
+        pose_rows(rows, simulation.readout, model.anatomy, self._pose)
         episode.advance_rows(
             rows,
             actions,
             simulation.readout,
+            self._pose,
             model.anatomy,
             self._tracks.courses,
             self._rules,
@@ -193,7 +197,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
             rows,
             self._push_steps,
             self._conditions,
-            self._model.anatomy.pushed,
+            self._model.anatomy,
             self._streams,
             self._progress,
             self._simulation.readout.qvel,
@@ -204,6 +208,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         sense_rows(
             rows,
             self._simulation.readout,
+            self._pose,
             self._model.anatomy,
             courses,
             layout.low,
@@ -236,6 +241,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         self._simulation.vary(self._all_rows, self._conditions)
         self._simulation.place(self._all_rows, self._tracks.courses)
         self._simulation.set_state(state["simulation"])
+        pose_rows(self._all_rows, self._simulation.readout, self._model.anatomy, self._pose)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """What decides how episodes go on besides courses and simulations, by name; a row for each environment.
@@ -282,8 +288,10 @@ class ObstacleCourseVectorEnv(BatchEnv):
 
     def _shot(self, row: int) -> Shot:
         """What there is to see of a body."""
-        places, sites = self._simulation.readout.site_xpos[row], self._model.anatomy.sites
-        root, eye = places[sites[ROOT_SITE]].copy(), places[sites[SCAN_SITE]]
+        root = self._pose.place[row].copy()
+        eye = (
+            root if self._model.anatomy.scan < 0 else self._simulation.readout.site_xpos[row, self._model.anatomy.scan]
+        )
         heights = self._observations[row, self._layout.first_point :] + (root[2] - self._model.anatomy.stand_m)
         points = np.column_stack([eye[:2] + self._points, heights])
         return Shot(row, root, self.terrain_height(root[0], root[1], root[2], row), points)
