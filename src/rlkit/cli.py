@@ -36,7 +36,8 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   controllers=[guideline36]        cooling: whom it is held against; default: every controller
   safety=standard                  cooling: judge it behind the safety layers (docs/cooling-safety.md)
   bounds=false                     cooling: leave out perfect-model control, which takes most of the time
-  episodes=100                     cooling, and environments without a table of their own: how many
+  probes=true                      locomotion: probe it too (friction, rumble strips, mass, inclines, pushes)
+  episodes=100                     cooling, locomotion, and environments without a table of their own: how many
   save=false                       true: replace the run's evaluation.json
   video=clip.gif                   film an episode too: .gif, .webp, or .mp4 (extra [video])
   video_seconds=20                 how much of it
@@ -112,6 +113,10 @@ def _command(command: Callable[[list[str]], int], arguments: Sequence[str] | Non
     # PyTorch's threads wait asleep: spinning, two runs that share the cores took 6.3 times as long, and one alone is no
     # faster. Read when PyTorch is loaded, which no command does before this line.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if (
+        not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    ):  # or SDL, which draws Gymnasium's classics, looks for one
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return command(given)
