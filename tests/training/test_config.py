@@ -77,7 +77,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "agent": (["agent=pp0"], r"unknown agent 'pp0': did you mean 'ppo'\? \(there are: a2c, crossq, ddpg, dppo, dqn"),
     "env": (
         ["env=negotation"],
-        r"unknown env 'negotation': did you mean 'negotiation'\? \(there are: arcade, cooling, doom, gym, locomotion, minatar",
+        r"unknown env 'negotation': did you mean 'negotiation'\? \(there are: arcade, cooling, doom, gym, locomotion",
     ),
     "reward": (["reward=envv"], r"unknown reward 'envv': did you mean 'env'\?"),
     "list for a choice": (["env=[gym]"], "unknown env \"\\['gym'\\]\""),
