@@ -17,7 +17,10 @@ ZOOM = 8  # of rendered pictures
 
 
 class SpriteVectorEnv(BatchEnv):
-    """N tasks at once; :class:`~rlkit.envs.sprite.env.SpriteEnv` explains arguments and spaces."""
+    """N tasks at once; :class:`~rlkit.envs.sprite.env.SpriteEnv` explains arguments and spaces.
+
+    ``max_episode_steps``, if given, stands in place of ``max_steps``, as in every batch.
+    """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
@@ -29,6 +32,7 @@ class SpriteVectorEnv(BatchEnv):
         distractors: int = 2,
         frame_stack: int = 2,
         max_steps: int = 60,
+        max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
@@ -46,7 +50,7 @@ class SpriteVectorEnv(BatchEnv):
             spaces.Box(0, 255, (frame_stack, edge, edge), np.uint8),
             spaces.Discrete(len(kernel.MOVES)),
             autoreset_mode=autoreset_mode,
-            max_episode_steps=max_steps,
+            max_episode_steps=max_episode_steps or max_steps,
             copy=copy,
             render_mode=render_mode,
         )
