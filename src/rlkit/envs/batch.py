@@ -251,10 +251,12 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         Returns:
             Whether the episode has terminated, and whether it was truncated.
         """
+        self._truncations[0] = False
         self._step_rows(self._all_rows, actions)
         self._elapsed[0] = elapsed = int(self._elapsed[0]) + 1
         terminated = bool(self._terminations[0])
-        truncated = self.max_episode_steps is not None and elapsed >= self.max_episode_steps and not terminated
+        late = self.max_episode_steps is not None and elapsed >= self.max_episode_steps
+        truncated = (late or bool(self._truncations[0])) and not terminated
         self._truncations[0] = truncated
         self._ended[0] = terminated or truncated
         return terminated, truncated

@@ -121,6 +121,32 @@ def test_tower_heat_rises_with_fan_speed_and_is_inverted(name, wet_bulb, above, 
 
 
 @pytest.mark.parametrize("name", ["two_zone", "hall_1mw", "hall_10mw"])
+def test_fan_speed_gives_the_heat_wherever_the_search_begins(name):
+    """Also at the ends of the conductance curve's range, across which a secant must not stop."""
+    p = PACKED[name].plant[0]
+    water = p["tower_water_kg_s"] * c.CP_WATER
+    least = p["air_ratio_min"]
+    for wet_bulb, above in ((-8.0, 12.0), (5.0, 6.0), (18.0, 4.0), (26.0, 9.0)):
+        h_in, _ = c.saturated_enthalpy(wet_bulb, 101325.0)
+        t = (wet_bulb, 101325.0, h_in, density(wet_bulb + 3.0, 0.005, 101325.0), 1015.0, 1.0)
+        for speed in (least + 1e-3, least + 0.02, 0.5, 0.97, 0.99, 0.999, 1.0 - 1e-4):
+            heat, rise = tower.heat_at_speed(p, t, speed, water, wet_bulb + above, 3.0)
+            for guess in (0.1, 0.7, 0.95, 0.99, 1.0, 1.01, 1.05, 1.5):
+                begin = wet_bulb + rise * guess
+                found, verdict, _ = tower.speed_for_heat(p, t, heat, 1.0, water, wet_bulb + above, begin)
+                given, _ = tower.heat_at_speed(p, t, found, water, wet_bulb + above, 3.0)
+                assert given == pytest.approx(heat, rel=3e-4)
+                assert verdict == 0 or not least + 1e-3 < speed < 0.999
+
+
+def test_counterflow_has_no_jump_where_the_streams_are_equal():
+    for ntu in (0.1, 1.0, 3.0, 8.0):
+        near = [c.counterflow_effectiveness(ntu, ratio) for ratio in (0.994999, 0.995001, 1.0 - 2e-9, 1.0 - 5e-10, 1.0)]
+        assert near[0] == pytest.approx(near[1], rel=1e-5)
+        assert near[2:] == pytest.approx([ntu / (1.0 + ntu)] * 3, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["two_zone", "hall_1mw", "hall_10mw"])
 def test_the_tower_meets_its_design_point(name):
     plant = load_plant(name)
     p, t = PACKED[name].plant[0], plant.condenser.towers

@@ -201,6 +201,13 @@ def test_shorter_steps_do_not_change_the_day() -> None:
     assert np.ptp(list(energies.values())) < 0.01 * np.mean(list(energies.values()))
 
 
+def test_sub_steps_that_are_asked_for_are_made() -> None:
+    """Also the number that a step has by default: a quarter-hour is then not tried whole."""
+    assert make_vec(1, step_s=900.0)._model.timing.rough_substeps > 0
+    timing = make_vec(1, step_s=900.0, substeps=15)._model.timing
+    assert timing.rough_substeps == 0 and timing.solutions * timing.substeps == 15
+
+
 def test_a_thermal_trip_ends_the_episode_and_never_pays() -> None:
     """With all chillers and fans gone the hall heats up to the trip; the return is below that of going on."""
     env = make(plant="hall_1mw")

@@ -12,6 +12,8 @@ from rlkit.envs.locomotion.bodies import BODIES
 from rlkit.envs.locomotion.courses import TERRAINS
 from rlkit.envs.locomotion.fixed import fixed_course
 
+from .batches import move
+
 ID = "rlkit/ObstacleCourse-v0"
 PAIRS = [(body, terrain) for body in BODIES for terrain in TERRAINS if (body, terrain) != ("walker", "slalom")]
 
@@ -36,6 +38,15 @@ def test_a_single_environment_has_what_the_batch_has() -> None:
     assert env.observation_groups["terrain"][1] == env.metadata["observation_groups"]["terrain"][1] == size
     assert env.action_names[0] == "hip_4" and len(env.action_names) == 8
     assert env.metadata["render_fps"] == 20
+
+
+def test_a_single_environment_ends_at_the_finish_line_too() -> None:
+    env = gymnasium.make(ID, terrain="gaps").unwrapped
+    course = fixed_course("gaps", [0.2])
+    env.reset(seed=0, options={"course": course})
+    move(env._batch, x=course.length_m + 1.0)
+    _, _, terminated, truncated, info = env.step(np.zeros(6, np.float32))
+    assert truncated and not terminated and info["is_success"]
 
 
 def test_terrain_height_knows_what_is_under_a_platform() -> None:

@@ -104,11 +104,15 @@ def crossflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def
 
 @inlined
 def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-def]
-    """Effectiveness of a counterflow exchanger, Incropera eq. 11.29."""
-    if capacity_ratio > 0.995:
+    """Effectiveness of a counterflow exchanger, Incropera eq. 11.29, without a jump where the streams are equal.
+
+    (EnergyPlus goes over to ``ntu / (1 + ntu)`` from a ratio of 0.995 on; a jump of 0.1 % that searches stumble over.)
+    """
+    unequal = 1.0 - capacity_ratio
+    if unequal < 1e-9:
         return ntu / (1.0 + ntu)
-    decay = math.exp(-ntu * (1.0 - capacity_ratio))
-    return (1.0 - decay) / (1.0 - capacity_ratio * decay)
+    gone = -math.expm1(-ntu * unequal)
+    return gone / (unequal + capacity_ratio * gone)
 
 
 @inlined

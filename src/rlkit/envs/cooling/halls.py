@@ -37,7 +37,7 @@ class Halls(NamedTuple):
 
 
 def split_step(
-    packed: PackedPlant, step_s: float, solution_s: float | None = None, substep_s: float = SUBSTEP_S
+    packed: PackedPlant, step_s: float, solution_s: float | None = None, substep_s: float | None = None
 ) -> Timing:
     """Divide a control step into solutions of the plant and sub-steps of the air side.
 
@@ -45,7 +45,7 @@ def split_step(
         packed: The plant.
         step_s: Length of a control step.
         solution_s: Longest solution of the plant; None for :func:`longest_solution_s`.
-        substep_s: Longest sub-step.
+        substep_s: Longest sub-step; None for :data:`SUBSTEP_S`. Where either is given no rough solution is tried.
 
     Raises:
         PlantError: If a step is out of range, or a mass of the plant is too small for its sub-steps.
@@ -54,10 +54,10 @@ def split_step(
     if not low <= step_s <= high:
         raise PlantError(f"a control step lasts {low:.0f} to {high:.0f} s, got {step_s!r}")
     solutions = max(1, math.ceil(step_s / (solution_s or longest_solution_s(packed)) - 1e-9))
-    substeps = max(1, math.ceil(step_s / solutions / substep_s - 1e-9))
+    substeps = max(1, math.ceil(step_s / solutions / (substep_s or SUBSTEP_S) - 1e-9))
     _check_substep(packed, step_s / solutions / substeps)
-    asked = solution_s is not None or substep_s != SUBSTEP_S or packed.zones["extras"].any()
-    rough = 0 if asked or solutions == 1 else _rough_substeps(packed, step_s)
+    divided = solution_s is not None or substep_s is not None or packed.zones["extras"].any()
+    rough = 0 if divided or solutions == 1 else _rough_substeps(packed, step_s)
     return Timing(float(step_s), solutions, substeps, rough)
 
 

@@ -54,12 +54,18 @@ def heat_at_speed(p, t, speed, water_w_k, water_in_c, guess_k):  # type: ignore[
 
 
 @inlined
+def _part_of_curve(p, air_ratio):  # type: ignore[no-untyped-def]
+    """Whether an airflow is below (0), within (1) or above (2) the range of the conductance's curve."""
+    return 0 if air_ratio < p.air_ratio_min else 1 if air_ratio < 1.0 else 2
+
+
+@inlined
 def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, exit_c):  # type: ignore[no-untyped-def]
     """Fan speed at which a cell gives off a heat.
 
     Sought by the wet bulb of the leaving air: with the heat given, it says what airflow there is, and an effectiveness
     what heat goes with it; the warmer, the less. A secant inside a bracket, which ends where its next step is certain
-    to be good enough.
+    to be good enough: never where it crosses an end of the conductance curve's range, at which the slope jumps.
 
     Returns:
         The speed; whether what is wanted is below what the least speed gives (-1), above what ``most`` does (1), or
@@ -69,10 +75,11 @@ def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, exit_c):  # type
     full_air = p.tower_air_m3_s * rho
     low, high = wet_bulb, water_in_c
     leaving = exit_c if low + 0.02 * (high - low) < exit_c < high else 0.5 * (low + high)
-    last, last_error, x = leaving, 0.0, most
+    last, last_error, x, part = leaving, 0.0, most, -1
     for iteration in range(_SPEED_TRIALS):
         h, _ = saturated_enthalpy(leaving, pressure)
-        x = wanted_w / (full_air * (h - h_in))
+        x, last_part = wanted_w / (full_air * (h - h_in)), part
+        part = _part_of_curve(p, x)
         ua = tower_conductance(p, x, ratio, wet_bulb)
         heat, _ = merkel_heat(x * full_air, water_w_k, ua, cp_moist, h_in, h, wet_bulb, leaving, water_in_c)
         error = heat / wanted_w - 1.0
@@ -89,13 +96,14 @@ def speed_for_heat(p, t, wanted_w, most, water_w_k, water_in_c, exit_c):  # type
         following = leaving + 1.2 * error * (leaving - wet_bulb)
         if iteration > 0 and error != last_error:
             following = leaving - error * (leaving - last) / (error - last_error)
-        certain = iteration > 0 and abs(error * last_error) < 0.3 * _SPEED_TOLERANCE
+        certain = part == last_part and abs(error * last_error) < 0.3 * _SPEED_TOLERANCE
         last, last_error = leaving, error
         leaving = following if low < following < high else 0.5 * (low + high)
         if certain and leaving == following:
             h, _ = saturated_enthalpy(leaving, pressure)
             x = wanted_w / (full_air * (h - h_in))
-            break
+            if _part_of_curve(p, x) == part:
+                break
     if x > most:
         return most, 1, leaving
     if x < p.air_ratio_min:
