@@ -109,10 +109,12 @@ def counterflow_effectiveness(ntu, capacity_ratio):  # type: ignore[no-untyped-d
     (EnergyPlus goes over to ``ntu / (1 + ntu)`` from a ratio of 0.995 on; a jump of 0.1 % that searches stumble over.)
     """
     unequal = 1.0 - capacity_ratio
-    if unequal < 1e-9:
-        return ntu / (1.0 + ntu)
-    gone = -math.expm1(-ntu * unequal)
-    return gone / (unequal + capacity_ratio * gone)
+    x = ntu * unequal
+    if x < 1e-3:
+        gone = ntu * (1.0 - x * (0.5 - x * (1.0 / 6.0 - x / 24.0)))
+    else:
+        gone = (1.0 - math.exp(-x)) / unequal
+    return gone / (1.0 + capacity_ratio * gone)
 
 
 @inlined
