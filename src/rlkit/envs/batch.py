@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.streams import Streams, new_streams
 
 State = dict[str, Any]
@@ -253,12 +253,13 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         """
         self._truncations[0] = False
         self._step_rows(self._all_rows, actions)
-        self._elapsed[0] = elapsed = int(self._elapsed[0]) + 1
-        terminated = bool(self._terminations[0])
+        self._elapsed[0] = elapsed = self._elapsed.item(0) + 1
+        terminated = self._terminations.item(0)
         late = self.max_episode_steps is not None and elapsed >= self.max_episode_steps
-        truncated = (late or bool(self._truncations[0])) and not terminated
-        self._truncations[0] = truncated
-        self._ended[0] = terminated or truncated
+        truncated = (late or self._truncations.item(0)) and not terminated
+        if terminated or truncated:
+            self._truncations[0] = truncated
+            self._ended[0] = True
         return terminated, truncated
 
     def _checked(self, actions: Any) -> NDArray[Any]:
@@ -340,14 +341,14 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
             self._action[0] = action
         else:
             self._take(action)
-        if batch._ended[0]:
+        if batch._ended.item(0):
             raise ValueError(_not_begun(batch._ended, batch._seeded))
         terminated, truncated = batch._advance_one(self._action)
         observation, info = self.observe()
         if terminated or truncated:
             verdict = batch._verdicts(batch._all_rows)
             info.update(zip(verdict.dtype.names or (), verdict[0].item(), strict=True))
-        return observation, float(batch._rewards[0]), terminated, truncated, info
+        return observation, batch._rewards.item(0), terminated, truncated, info
 
     def _take(self, action: Any) -> None:
         """Check an action and keep it where the batch reads it."""
@@ -383,7 +384,7 @@ class SingleEnv(gymnasium.Env[NDArray[Any], Any]):
         self._batch.close()
 
 
-@kernel
+@lean_kernel
 def first_outside(actions, low, high):  # type: ignore[no-untyped-def]
     """The first row of actions that is not within the bounds, -1 where all are.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import (
     CP_DRY_AIR,
     CP_VAPOUR,
@@ -20,6 +19,7 @@ from rlkit.envs.cooling.psychrometrics import (
     MASS_RATIO,
     saturation_and_slope,
 )
+from rlkit.envs.jit import inlined
 
 CP_WATER = 4183.0  # J/(kg K), water between 10 and 35 C: 4178 to 4192 (IAPWS)
 CP_AIR = 1015.0  # J per kg of moist air and K, at a humidity ratio of 0.005

@@ -15,9 +15,9 @@ from rlkit.envs.cooling.components import (
     tower_evaporation,
     tower_heat,
 )
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import CP_DRY_AIR, CP_VAPOUR, density
 from rlkit.envs.cooling.water import CONDENSER
+from rlkit.envs.jit import inlined
 
 _P = readings.numbers(readings.PLANT_STATE)
 SPEED, RISE, EXIT = _P["tower_speed"], _P["tower_rise_k"], _P["tower_exit_c"]
