@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.locomotion.courses import GAP, HURDLE
 from rlkit.envs.locomotion.metrics import DIVERGED, NONE
 from rlkit.envs.locomotion.rewards import fall_cause, step_reward
 from rlkit.envs.streams import uniform
 
 
-@kernel
+@lean_kernel
 def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # type: ignore[no-untyped-def]
     """Begin episodes of bodies that were just reset: noise on positions and velocities, nothing cleared.
 
@@ -36,14 +36,16 @@ def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # typ
             velocity[j] += noise * (2.0 * uniform(streams, i) - 1.0)
         if not anatomy.planar:
             turn = position[anatomy.root_qpos[3] : anatomy.root_qpos[3] + 4]
-            turn /= math.sqrt((turn * turn).sum())
+            norm = math.sqrt(turn[0] * turn[0] + turn[1] * turn[1] + turn[2] * turn[2] + turn[3] * turn[3])
+            for j in range(4):
+                turn[j] /= norm
         p = progress[i]
         p.x_m = p.farthest_m = p.tallest_hurdle_m = p.widest_gap_m = 0.0
         p.steps = p.passed = p.cleared = p.cause = p.finished = 0
         counts[i] = 0
 
 
-@kernel
+@lean_kernel
 def start_rows(rows, pose, progress):  # type: ignore[no-untyped-def]
     """Note where bodies begin."""
     for i in range(len(rows)):
@@ -51,7 +53,7 @@ def start_rows(rows, pose, progress):  # type: ignore[no-untyped-def]
             progress[i].x_m = progress[i].farthest_m = pose.place[i, 0]
 
 
-@kernel
+@lean_kernel
 def control_rows(rows, actions, middle, half, control):  # type: ignore[no-untyped-def]
     """Actions from -1 to 1 as controls."""
     for i in range(len(rows)):
@@ -60,11 +62,14 @@ def control_rows(rows, actions, middle, half, control):  # type: ignore[no-untyp
                 control[i, j] = middle[j] + half[j] * np.float64(actions[i, j])
 
 
-@kernel
+@lean_kernel
 def _broken(readout, i):  # type: ignore[no-untyped-def]
     """Whether simulation ``i`` is of no use any more: an error, a warning, or numbers that are none."""
-    if readout.failed[i] or readout.warnings[i, :, 1].any():
+    if readout.failed[i]:
         return True
+    for kind in range(readout.warnings.shape[1]):
+        if readout.warnings[i, kind, 1] > 0:
+            return True
     total = 0.0  # stays so: zero times a number that is not finite is none
     for j in range(readout.qpos.shape[1]):
         total += 0.0 * readout.qpos[i, j]
@@ -73,7 +78,7 @@ def _broken(readout, i):  # type: ignore[no-untyped-def]
     return total != 0.0
 
 
-@kernel
+@lean_kernel
 def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # type: ignore[no-untyped-def]
     """Obstacles that all feet of body ``i`` are past, and those that it has survived."""
     rear = math.inf
@@ -92,7 +97,7 @@ def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # t
         p.cleared += 1
 
 
-@kernel
+@lean_kernel
 def advance_rows(  # type: ignore[no-untyped-def]
     rows,
     actions,
