@@ -1,4 +1,4 @@
-"""What a body senses of itself; what it sees of the terrain comes after it, from ``scan.py``."""
+"""The observation: what a body senses of itself, then what it sees of the terrain (``scan.py``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rlkit.envs.jit import kernel, lean_kernel
 from rlkit.envs.locomotion.bodies import BodySpec
 from rlkit.envs.locomotion.courses import Courses
 from rlkit.envs.locomotion.model import Model
-from rlkit.envs.locomotion.scan import SCAN_CLIP_M, terrain_height
+from rlkit.envs.locomotion.scan import SCAN_CLIP_M, scan_rows, terrain_height
 
 GRAVITY = 9.81  # what the accelerometer is divided by
 
@@ -39,9 +39,27 @@ class Origin(NamedTuple):
     z: NDArray[np.float64]  # of the ground, if the body stood upright on it
 
 
-def new_origin(n: int) -> Origin:
-    """Arrays for ``n`` bodies."""
-    return Origin(np.zeros(n), np.zeros(n), np.zeros(n))
+class View(NamedTuple):
+    """How bodies are observed, and where that is written."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    first_point: int
+    points: NDArray[np.float64]  # (p, 2) of the scan
+    origin: Origin
+    out: NDArray[np.float32]  # (n, numbers)
+
+
+def new_view(layout: Layout, points: NDArray[np.float64], out: NDArray[np.float32]) -> View:
+    """How to observe as a layout has it.
+
+    Args:
+        layout: Of the numbers.
+        points: Of the scan, shape ``(p, 2)``.
+        out: Observations, shape ``(n, numbers)``.
+    """
+    n = len(out)
+    return View(layout.low, layout.high, layout.first_point, points, Origin(np.zeros(n), np.zeros(n), np.zeros(n)), out)
 
 
 def layout_of(body: BodySpec, model: Model) -> Layout:
@@ -88,7 +106,7 @@ def ground_under(courses: Courses, i: int, x: float, y: float, z: float) -> floa
 
 @lean_kernel
 def _sense(readout, pose, anatomy, courses, i, values):  # type: ignore[no-untyped-def]
-    """Write what body ``i`` senses of itself, not clipped yet; how many numbers these are."""
+    """Write what body ``i`` senses of itself, not clipped yet."""
     place, turn, velocity, spin = pose.place[i], pose.turn[i], pose.velocity[i], pose.spin[i]
     sensors = readout.sensors
     values[0] = place[2] - ground_under(courses, i, place[0], place[1], place[2])
@@ -124,7 +142,13 @@ def _sense(readout, pose, anatomy, courses, i, values):  # type: ignore[no-untyp
         for axis in range(3):
             values[k + axis] = sensors[i, j + axis] / anatomy.weight_n
         k += 3
-    return k
+
+
+@lean_kernel
+def _clip(values, low, high, out):  # type: ignore[no-untyped-def]
+    """Write values between their bounds."""
+    for c in range(len(values)):
+        out[c] = min(max(values[c], low[c]), high[c])
 
 
 @lean_kernel
@@ -138,8 +162,8 @@ def _look_from(readout, pose, anatomy, i, origin):  # type: ignore[no-untyped-de
 
 
 @kernel
-def sense_rows(rows, readout, pose, anatomy, courses, low, high, origin, out):  # type: ignore[no-untyped-def]
-    """Write proprioception, and from where the terrain is to be scanned.
+def observe_rows(rows, readout, pose, anatomy, courses, view):  # type: ignore[no-untyped-def]
+    """Write observations.
 
     Args:
         rows: Which, shape ``(n,)`` bool.
@@ -147,14 +171,13 @@ def sense_rows(rows, readout, pose, anatomy, courses, low, high, origin, out):  
         pose: ``pose.Pose``.
         anatomy: ``model.Anatomy``.
         courses: ``courses.Courses``.
-        low: Bounds of the observation; what is beyond is clipped.
-        high: Likewise.
-        origin: :class:`Origin`, changed in place.
-        out: Observations, shape ``(n, numbers)`` float32, of which the first are written.
+        view: :class:`View`, whose arrays ``origin`` and ``out`` are changed; what is out of bounds is clipped.
     """
-    values = np.empty(len(low))
+    values = np.empty(view.first_point)
     for i in range(len(rows)):
         if rows[i]:
-            _look_from(readout, pose, anatomy, i, origin)
-            for c in range(_sense(readout, pose, anatomy, courses, i, values)):
-                out[i, c] = min(max(values[c], low[c]), high[c])
+            _look_from(readout, pose, anatomy, i, view.origin)
+            _sense(readout, pose, anatomy, courses, i, values)
+            _clip(values, view.low, view.high, view.out[i])
+    origin = view.origin
+    scan_rows(rows, courses, origin.x, origin.y, origin.z, view.points, view.out, view.first_point)
