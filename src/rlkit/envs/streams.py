@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 
 Streams = NDArray[np.uint64]  # (n, 4)
 
@@ -75,7 +75,7 @@ def _sequence(seed: int | np.integer | None) -> np.random.SeedSequence:
     return np.random.SeedSequence(None if seed is None else int(seed))
 
 
-@kernel
+@lean_kernel
 def next_bits(streams: Streams, i: int) -> np.uint64:
     """Advance stream ``i``: 64 random bits (xoshiro256++)."""
     s0, s1, s2, s3 = streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3]
@@ -92,19 +92,19 @@ def next_bits(streams: Streams, i: int) -> np.uint64:
     return result
 
 
-@kernel
+@lean_kernel
 def uniform(streams: Streams, i: int) -> float:
     """A float in [0, 1) with 53 random bits."""
     return np.float64(next_bits(streams, i) >> np.uint64(11)) * _TO_UNIT
 
 
-@kernel
+@lean_kernel
 def below(streams: Streams, i: int, n: int) -> int:
     """A whole number in ``0 .. n-1``; the bias, below ``n / 2**53``, is out of any test's reach."""
     return int(uniform(streams, i) * n)
 
 
-@kernel
+@lean_kernel
 def normal(streams: Streams, i: int) -> float:
     """A standard normal number, by the ziggurat of Marsaglia and Tsang (2000) with 256 layers.
 
@@ -125,7 +125,7 @@ def normal(streams: Streams, i: int) -> float:
             return sign * place
 
 
-@kernel
+@lean_kernel
 def scaled_normals(streams, i, scale, out):  # type: ignore[no-untyped-def]
     """Normal numbers of these standard deviations: what :func:`normal` gives one by one, at twice the speed.
 
@@ -167,7 +167,7 @@ def scaled_normals(streams, i, scale, out):  # type: ignore[no-untyped-def]
     streams[i, 0], streams[i, 1], streams[i, 2], streams[i, 3] = s0, s1, s2, s3
 
 
-@kernel
+@lean_kernel
 def _second_look(streams, i, layer, place):  # type: ignore[no-untyped-def]
     """A place at a layer's edge, or one in the tail; -1 where it is beyond the density."""
     if layer == 0:
@@ -176,7 +176,7 @@ def _second_look(streams, i, layer, place):  # type: ignore[no-untyped-def]
     return place if height < math.exp(-0.5 * place * place) else -1.0
 
 
-@kernel
+@lean_kernel
 def _tail(streams: Streams, i: int) -> float:
     """A normal number above the ziggurat's edge (Marsaglia 1964)."""
     while True:
@@ -185,7 +185,7 @@ def _tail(streams: Streams, i: int) -> float:
             return _ZIGGURAT_TAIL + beyond
 
 
-@kernel
+@lean_kernel
 def exponential(streams: Streams, i: int, mean: float) -> float:
     """A waiting time with this mean; infinite where the mean is."""
     return -math.log1p(-uniform(streams, i)) * mean if mean < math.inf else math.inf

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.cooling import readings
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.mapping import from_mapping
 from rlkit.envs.cooling.psychrometrics import log_saturation_slope
+from rlkit.envs.jit import inlined
 from rlkit.errors import UsageError, nearest
 
 CONSTRAINTS = ("inlet_temp", "rate", "humidity", "unmet_heat")

@@ -26,14 +26,13 @@ from rlkit.envs.cooling.forecast import (
 )
 from rlkit.envs.cooling.halls import Timing
 from rlkit.envs.cooling.handle import new_handle
-from rlkit.envs.cooling.inline import inlined
-from rlkit.envs.cooling.kernel import reset_halls, step_halls
+from rlkit.envs.cooling.kernel import Room, advance_halls, reset_halls
 from rlkit.envs.cooling.metrics import FACILITY, WATER, add_step, start_totals
 from rlkit.envs.cooling.readings import PLANT_READINGS, numbers
 from rlkit.envs.cooling.sensors import SensorRules, SensorState, read_sensors, show_sensors, start_sensors
 from rlkit.envs.cooling.weather import DAY_S, DRY_BULB, PRESSURE, WET_BULB, value_at
 from rlkit.envs.cooling.workload import NoiseRule, advance_noise, start_noise, utilisation_at
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel, lean_kernel
 from rlkit.envs.streams import below
 
 WEEK_S = 7 * DAY_S
@@ -129,6 +128,8 @@ class Batch(NamedTuple):
     history: NDArray[np.float64]  # (n, window, zones)
     costs: NDArray[np.float64]  # (5, n)
     totals: NDArray[np.void]  # (n,) TOTALS
+    room: Room
+    values: NDArray[np.float64]  # (sensors,) room for what they read
 
 
 class Arrays(NamedTuple):
@@ -187,7 +188,7 @@ def _clock(i, weather_s, load_s, out, column):  # type: ignore[no-untyped-def]
     out[i, column + 2], out[i, column + 3] = math.sin(week), math.cos(week)
 
 
-@kernel
+@lean_kernel
 def observe_rows(rows, m, b, observations):  # type: ignore[no-untyped-def]
     """Write what the sensors of these rows show, and the clock. Draws nothing."""
     sensors, shown, step_s, scaled = m.sensors, b.sensors, m.settings[0].step_s, m.settings[0].scaled
@@ -200,7 +201,7 @@ def observe_rows(rows, m, b, observations):  # type: ignore[no-untyped-def]
             _clock(i, e.weather_s + since, e.load_s + since, observations, sensors.low.shape[0])
 
 
-@kernel
+@lean_kernel
 def foresee_rows(rows, start, rules, state, m, b, streams, observations, column):  # type: ignore[no-untyped-def]
     """Bring the forecasts of these rows up to date and write them into the observations.
 
@@ -254,6 +255,11 @@ def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
         handle: From :func:`hold`.
     """
     m, b, streams, observations, rewards, terminations = handle.arrays
+    _step_rows(rows, actions, m, b, streams, observations, rewards, terminations)
+
+
+@lean_kernel
+def _step_rows(rows, actions, m, b, streams, observations, rewards, terminations):  # type: ignore[no-untyped-def]
     step_s, scaled = m.settings[0].step_s, m.settings[0].scaled
     commands, controls, rule, noise, costs, load = b.commands, m.controls, m.noise, b.noise, b.costs, b.load
     episodes, readings, history, totals, weather = b.episodes, b.readings, b.history, b.totals, b.weather
@@ -261,7 +267,8 @@ def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
     workloads, about_workloads = m.workload
     for i in range(rows.shape[0]):
         if not rows[i]:
-            costs[:, i] = 0.0
+            for c in range(costs.shape[0]):
+                costs[c, i] = 0.0
             continue
         e = episodes[i]
         middle = (e.steps + 0.5) * step_s
@@ -269,7 +276,9 @@ def step_rows(rows, actions, handle):  # type: ignore[no-untyped-def]
         advance_noise(i, rule, streams, noise)
         _weather(i, e, middle, weathers, about_weathers, weather)
         _load(i, e, middle, workloads, about_workloads, noise, load)
-    step_halls(rows, m.plant, m.zones, m.racks, commands, weather, load, b.effects.plant, m.timing, b.state, readings)
+    advance_halls(
+        rows, m.plant, m.zones, m.racks, commands, weather, load, b.effects.plant, m.timing, b.state, readings, b.room
+    )
     c, p, steps = m.charges[0], m.plant[0], m.settings[0].steps
     for i in range(rows.shape[0]):
         if rows[i]:
@@ -292,12 +301,11 @@ def _settle(i, c, e, p, steps, step_s, truth, history, costs, totals):  # type: 
     return reward, tripped
 
 
-@kernel
+@lean_kernel
 def _look(rows, rules, b, step_s, streams):  # type: ignore[no-untyped-def]
     """Read the sensors of these rows."""
     state, truth, mode, jump = b.sensors, b.readings, b.effects.sensor_mode, b.effects.sensor_jump
-    values = np.empty(rules.low.shape[0])
-    episodes = b.episodes
+    values, episodes = b.values, b.episodes
     for i in range(rows.shape[0]):
         if rows[i]:
             read_sensors(i, rules, state, truth, mode, jump, episodes[i].steps * step_s / DAY_S, values, streams)
@@ -351,9 +359,9 @@ def begin_rows(rows, fixed, m, start, b, streams, observations):  # type: ignore
     reset_halls(rows, m.plant, m.zones, m.racks, b.weather, b.load, b.state)
     for step in range(s.spin_steps):
         _pass(rows, m, b, before_s + (step + 0.5) * start.spin.step_s)
-        step_halls(
+        advance_halls(
             rows, m.plant, m.zones, m.racks, start.spin_commands, b.weather, b.load, b.effects.plant, start.spin,
-            b.state, b.readings,
+            b.state, b.readings, b.room,
         )  # fmt: skip
     for i in range(rows.shape[0]):
         if rows[i]:

@@ -28,8 +28,8 @@ from rlkit.envs.cooling.components import (
     server_airflow,
     working_share,
 )
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, saturated_humidity_ratio
+from rlkit.envs.jit import inlined
 
 _Z = readings.numbers(readings.ZONE_STATE)
 HOT, MASS, HUMIDITY, FAN = _Z["hot_air_c"], _Z["mass_c"], _Z["humidity_ratio"], _Z["fan_speed"]

@@ -15,7 +15,12 @@ from rlkit.envs.cooling.packing import PackedPlant
 SOLUTION_S = 300.0  # longest solution of the plant
 SWITCHING_SOLUTION_S = 150.0  # the same where evaporative coolers or direct-expansion coils switch with every solution
 SUBSTEP_S = 60.0  # longest sub-step of the air side
-ROUGH_SUBSTEPS_S = (300.0, 180.0, 90.0)  # the same where a step is tried with one solution, the first that a plant can
+ROUGH_SUBSTEPS_S = (
+    450.0,
+    300.0,
+    180.0,
+    90.0,
+)  # the same where a step is tried with one solution, the first that a plant can
 STEP_RANGE_S = (1.0, 3600.0)
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 from rlkit.envs.cooling import hall, readings
-from rlkit.envs.cooling.components import CP_AIR, biquadratic, clip, cubic, saturated_enthalpy
-from rlkit.envs.cooling.inline import inlined
+from rlkit.envs.cooling.components import CP_AIR, biquadratic, clip, cubic
+from rlkit.envs.cooling.merkel import saturated_enthalpy
 from rlkit.envs.cooling.psychrometrics import (
     LATENT_HEAT_0C,
     density,
@@ -23,6 +23,7 @@ from rlkit.envs.cooling.psychrometrics import (
     saturated_humidity_ratio,
     wet_bulb,
 )
+from rlkit.envs.jit import inlined
 
 _R = readings.numbers(readings.PLANT_READINGS)
 _ENERGY_J, _DX_J, _REJECTED_J = _R["evaporative_energy_kwh"], _R["dx_energy_kwh"], _R["rejected_heat_kw"]

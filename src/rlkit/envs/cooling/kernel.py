@@ -32,12 +32,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlkit.envs.cooling import hall, handler, readings, summary, tower, water
 from rlkit.envs.cooling.components import CP_AIR, CP_WATER, clip, cpu_power, drive_power, server_airflow
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import humidity_ratio_at_wet_bulb
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel, lean_kernel
 
 _ZR = readings.numbers(readings.ZONE_READINGS)
 _FAN_KW, _COIL_KW = _ZR["fan_power_kw"], _ZR["zone_coil_heat_kw"]
@@ -316,6 +316,26 @@ def _calm(p, state, i, before):  # type: ignore[no-untyped-def]
     return True
 
 
+class Room(NamedTuple):
+    """Where a row's work lies while it is stepped; the same for all rows."""
+
+    kept: NDArray[np.float64]  # (s,) the state before
+    zones: NDArray[np.float64]  # (zones, hall.ZONE_SCRATCH)
+    racks: NDArray[np.float64]  # (racks, hall.RACK_SCRATCH)
+    inlets: NDArray[np.float64]  # (racks,) temperatures before
+
+
+@kernel
+def new_room(p, states):  # type: ignore[no-untyped-def]
+    """Room for a plant (its record) with so many states."""
+    return Room(
+        np.zeros(states),
+        np.zeros((p.zones, hall.ZONE_SCRATCH)),
+        np.zeros((p.racks, hall.RACK_SCRATCH)),
+        np.zeros(p.racks),
+    )
+
+
 @kernel
 def step_halls(rows, plant, zones, racks, actions, weather, load, faults, timing, state, readings_out):  # type: ignore[no-untyped-def]
     """One control step of every hall asked for.
@@ -333,18 +353,24 @@ def step_halls(rows, plant, zones, racks, actions, weather, load, faults, timing
         state: Changed, shape ``(n, s)``.
         readings_out: Written, shape ``(n, r)``.
     """
+    room = new_room(plant[0], state.shape[1])
+    advance_halls(rows, plant, zones, racks, actions, weather, load, faults, timing, state, readings_out, room)
+
+
+@lean_kernel
+def advance_halls(  # type: ignore[no-untyped-def]
+    rows, plant, zones, racks, actions, weather, load, faults, timing, state, readings_out, room
+):
+    """:func:`step_halls` in a :class:`Room` that is there already."""
     p = plant[0]
     supervisory = actions.shape[1] == _SUPERVISORY + 2 * p.zones
     d = _decays(p, timing.step_s, timing.solutions, timing.substeps)
     whole = _decays(p, timing.step_s, 1, max(timing.rough_substeps, 1))
-    kept = np.zeros(state.shape[1])
-    s = np.zeros((p.zones, hall.ZONE_SCRATCH))
-    k = np.zeros((p.racks, hall.RACK_SCRATCH))
-    inlets = np.zeros(p.racks)
+    kept, s, k, inlets = room
     for i in range(rows.shape[0]):
         if not rows[i]:
             continue
-        readings_out[i, :] = 0.0
+        _clear(i, readings_out)
         for r in range(p.racks):
             inlets[r] = state[i, hall.rack_offset(p.zones, r) + hall.INLET]
         before = summary.stored_energy(p, zones, racks, state, i)
@@ -353,7 +379,8 @@ def step_halls(rows, plant, zones, racks, actions, weather, load, faults, timing
         outdoor = (dry_bulb, wet_bulb, pressure, humidity)
         rough = timing.rough_substeps > 0
         if rough:
-            kept[:] = state[i, :]
+            for c in range(state.shape[1]):
+                kept[c] = state[i, c]
         while True:
             length = whole if rough else d
             substeps = timing.rough_substeps if rough else timing.substeps
@@ -365,6 +392,14 @@ def step_halls(rows, plant, zones, racks, actions, weather, load, faults, timing
             if not rough or _calm(p, state, i, kept):
                 break
             rough = False
-            state[i, :] = kept
-            readings_out[i, :] = 0.0
+            for c in range(state.shape[1]):
+                state[i, c] = kept[c]
+            _clear(i, readings_out)
         summary.finish(p, zones, racks, state, i, outdoor, s, k, timing.step_s, before, inlets, readings_out)
+
+
+@inlined
+def _clear(i, out):  # type: ignore[no-untyped-def]
+    """Set a row to zero."""
+    for c in range(out.shape[1]):
+        out[i, c] = 0.0

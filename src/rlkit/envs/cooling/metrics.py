@@ -19,8 +19,7 @@ import numpy as np
 
 from rlkit.envs.cooling import readings
 from rlkit.envs.cooling.costs import CLASSES
-from rlkit.envs.cooling.inline import inlined
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 
 _R, _Z = readings.numbers(readings.PLANT_READINGS), readings.numbers(readings.ZONE_READINGS)
 FACILITY, WATER = _R["facility_energy_kwh"], _R["water_l"]

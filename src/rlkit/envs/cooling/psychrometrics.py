@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.envs.cooling.inline import inlined
+from rlkit.envs.jit import inlined
 
 KELVIN = 273.15
 TRIPLE_POINT_C = 0.01

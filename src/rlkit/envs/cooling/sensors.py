@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.mapping import from_mapping
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 from rlkit.envs.streams import Streams, normal, scaled_normals, uniform
 from rlkit.errors import UsageError, nearest
 

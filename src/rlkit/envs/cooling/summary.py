@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rlkit.envs.cooling import hall, readings, tower, water
 from rlkit.envs.cooling.components import CP_AIR
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import LATENT_HEAT_0C, dew_point_near, relative_humidity_of
+from rlkit.envs.jit import inlined
 
 _R = readings.numbers(readings.PLANT_READINGS)
 _FIRST_ENERGY, _LAST_ENERGY = _R["facility_energy_kwh"], _R["evaporative_energy_kwh"]
@@ -19,6 +19,7 @@ _MAX, _MEAN, _MIN, _RISE = _R["inlet_max_c"], _R["inlet_mean_c"], _R["inlet_min_
 _RESIDUAL = _R["energy_residual"]
 PLANT_READINGS = len(readings.PLANT_READINGS)
 ZONE_READINGS, RACK_READINGS = len(readings.ZONE_READINGS), len(readings.RACK_READINGS)
+_KWH = 1.0 / 3.6e6  # of a J
 DEW = readings.numbers(readings.ZONE_STATE)["dew_point_c"]
 
 
@@ -45,20 +46,21 @@ def finish(p, zones, racks, state, i, weather, s, k, step_s, before, inlets_befo
     out[i, _RESIDUAL] = (heat_in - stored - out[i, tower.REJECTED_J]) / max(abs(heat_in), 1.0)
     facility = 0.0
     for c in range(_FIRST_ENERGY + 1, _LAST_ENERGY + 1):
-        out[i, c] /= 3.6e6
+        out[i, c] *= _KWH
         facility += out[i, c]
     facility -= out[i, hall.SERVER_FAN_J]  # inside the racks' own meter
     out[i, _FACILITY] = facility
-    hours = step_s / 3600.0
-    out[i, _FACILITY_KW] = facility / hours
-    out[i, _IT_KW] = out[i, _IT] / hours
-    out[i, _COOLING_KW] = (facility - out[i, _IT] - out[i, _UPS] - out[i, _LIGHTS]) / hours
+    per_hour, per_s = 3600.0 / step_s, 1.0 / step_s
+    out[i, _FACILITY_KW] = facility * per_hour
+    out[i, _IT_KW] = out[i, _IT] * per_hour
+    out[i, _COOLING_KW] = (facility - out[i, _IT] - out[i, _UPS] - out[i, _LIGHTS]) * per_hour
+    kw = 1e-3 * per_s
     for c in range(water.COIL_J, hall.ENVELOPE_J + 1):
-        out[i, c] /= step_s * 1e3
-    out[i, water.UNMET_J] /= step_s * 1e3
-    out[i, hall.THROTTLED_J] /= step_s * 1e3
+        out[i, c] *= kw
+    out[i, water.UNMET_J] *= kw
+    out[i, hall.THROTTLED_J] *= kw
     for c in (water.FLOW_S, water.CONDENSER_FLOW_S, water.PART_LOAD_S, tower.SPEED_S, water.CLIPPED_S):
-        out[i, c] /= step_s
+        out[i, c] *= per_s
     out[i, _SUPPLY_C], out[i, _RETURN_C] = state[i, water.CHILLED], state[i, water.RETURN]
     out[i, _CONDENSER_C] = state[i, water.CONDENSER] if p.water_cooled == 1 else weather[0]
     if p.water_cooled == 0:
@@ -108,9 +110,9 @@ def _finish_zone(p, zone, state, i, z, pressure, s, step_s, out):  # type: ignor
     out[i, c + 2] = s[z, hall.Z_AIR] / CP_AIR
     out[i, c + 3] = s[z, hall.Z_SERVER_AIR] / CP_AIR
     out[i, c + 4] = s[z, hall.Z_SPEED]
-    out[i, c + 5] /= step_s * 1e3
+    out[i, c + 5] *= 1e-3 / step_s
     out[i, c + 6] = state[i, offset + hall.VALVE]
-    out[i, c + 7] /= step_s * 1e3
+    out[i, c + 7] *= 1e-3 / step_s
     out[i, c + 8] = s[z, hall.Z_IT_W] / 1e3
     out[i, c + 10] = s[z, hall.Z_INLET_MEAN]
     out[i, c + 11] = state[i, offset + hall.MASS]

@@ -17,6 +17,7 @@ from rlkit.envs.cooling.fault_kernel import FaultState
 from rlkit.envs.cooling.faults import faults_of, lay_faults
 from rlkit.envs.cooling.forecast import ForecastRules, ForecastState, forecast_rules, new_forecast_state
 from rlkit.envs.cooling.halls import default_actions, new_halls
+from rlkit.envs.cooling.kernel import new_room
 from rlkit.envs.cooling.metrics import METRICS, TOTALS, VERDICT, judge
 from rlkit.envs.cooling.task import CLOCK, Setup, Task, set_up
 from rlkit.errors import UsageError, nearest
@@ -245,7 +246,7 @@ class CoolingVectorEnv(BatchEnv):
     def _single_info(self) -> dict[str, Any]:
         if self._has_faults:
             return super()._single_info()
-        return dict(zip(_COSTS, self._batch.costs[:, 0], strict=True))
+        return dict(zip(_COSTS, self._batch.costs[:, 0].tolist(), strict=True))
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
         verdicts = np.zeros(self.num_envs, dtype=VERDICT)
@@ -327,6 +328,8 @@ def _new_batch(setup: Setup, n: int) -> tuple[Batch, FaultState]:
         np.zeros((n, int(setup.model.charges["window"][0]), zones)),
         np.zeros((1 + len(CONSTRAINTS), n)),
         np.zeros(n, TOTALS),
+        new_room(setup.packed.plant[0], halls.state.shape[1]),
+        np.zeros(len(setup.sensors)),
     )
     return batch, faults
 

@@ -21,7 +21,7 @@ from rlkit.envs.cooling.components import (
     exchanger_conductance,
     foreseen_flow,
 )
-from rlkit.envs.cooling.inline import inlined
+from rlkit.envs.jit import inlined
 
 _P = readings.numbers(readings.PLANT_STATE)
 CHILLED, CONDENSER, PUMP_W, FLOW = (

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.psychrometrics import humidity_ratio_from_relative_humidity, saturation_pressure_pa, wet_bulb_c
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 
 # The table's columns, and their units.
 DRY_BULB, DEW_POINT, RELATIVE_HUMIDITY, PRESSURE, WIND_SPEED, WIND_DIRECTION, WET_BULB = range(7)

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.weather import DAY_S, value_at
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 from rlkit.envs.streams import normal
 from rlkit.errors import UsageError, nearest
 

@@ -10,13 +10,12 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.inline import inlined
 from rlkit.envs.cooling.safety.layer import Outcome, SafetyLayer
 from rlkit.envs.cooling.safety.monitor import monitored
 from rlkit.envs.cooling.safety.rules import Fallback
 from rlkit.envs.cooling.safety.steady import answered
 from rlkit.envs.cooling.safety.verify import cooling_rule, fallback_values, inlet_limit
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 from rlkit.errors import UsageError
 
 CAUSES = ("hot", "sensors", "lost")

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.inline import inlined
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 
 HOTTEST_C = 80.0  # where the fixed point is given up
 ITERATIONS = 40

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.inline import inlined
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import inlined, kernel
 
 FROZEN_STEPS = 4  # equal readings in a row; with the noise of our thermometers once in 1e5 by chance
 APART_K = 3.0  # readings of one zone's inlets differ by less: their spread between racks is 1 to 2 K
