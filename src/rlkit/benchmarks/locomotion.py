@@ -29,6 +29,7 @@ from rlkit.benchmarks.locomotion_peers import (
 from rlkit.benchmarks.table import print_table
 
 THREADS = 2
+STEPS = {"walker": 256, "quadruped": 192, "humanoid": 128}  # of our batch in a round: a second or two
 TARGETS = {  # of ours to AsyncVectorEnv and to EnvPool
     "walker": (8.0, 2.0),
     "quadruped": (8.0, 2.5),
@@ -67,17 +68,10 @@ def speeds(found: list[Speed]) -> list[str]:
     return [f"{median(speed[kind] for speed in found):,.0f}" for kind in range(2)]
 
 
-def compare_body(body: str, repeats: int, steps: int = 256) -> tuple[list[list[str]], list[list[str]]]:
-    """Rows of the table of one body, and of the one of integrators.
-
-    Args:
-        body: Which.
-        repeats: Rounds.
-        steps: Of our batch in a round; peers, which are slower, make fewer.
-    """
-    ours = Ours(body, THREADS, steps)
-    bare, runge_kutta = Bare(ours), Bare(ours, peer=PEERS[body])
-    peer = PEERS[body]
+def compare_body(body: str, repeats: int) -> tuple[list[list[str]], list[str]]:
+    """Rows of the table of steps, and a row of the one of integrators."""
+    peer, ours = PEERS[body], Ours(body, THREADS, STEPS[body])
+    bare, runge_kutta = Bare(ours), Bare(ours, peer, share=0.25)
     contestants: Contestants = {
         OURS: ours.speed,
         BARE: bare.speed,
@@ -98,13 +92,13 @@ def compare_body(body: str, repeats: int, steps: int = 256) -> tuple[list[list[s
         beside = ratios(found[OURS], their) if name != OURS else [""] * 4
         target = f">= {targets[name]:g}x" if name in targets else ""
         rows.append([f"{body}: {name}", *speeds(their), *beside, target])
-    share = [
+    integrators = [
         f"{body}: implicitfast, {bare.described}; RK4, {runge_kutta.described}",
         *speeds(found[BARE]),
         *speeds(found[RUNGE_KUTTA]),
         *ratios(found[BARE], found[RUNGE_KUTTA]),
     ]
-    return rows, [share]
+    return rows, integrators
 
 
 def _print_steps(repeats: int) -> None:
@@ -113,9 +107,9 @@ def _print_steps(repeats: int) -> None:
     if not os.environ.get(ENVPOOL_VARIABLE):
         print(GET_ENVPOOL)
     for body in TARGETS:
-        of_body, share = compare_body(body, repeats)
+        of_body, integrator = compare_body(body, repeats)
         rows += of_body
-        integrators += share
+        integrators.append(integrator)
     both = ["steps/s", "per CPU s"]
     ratio = ["ratio", "in rounds", "of CPU", "in rounds"]
     print_table(

@@ -15,7 +15,7 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.locomotion import conditions, episode
 from rlkit.envs.locomotion.course import Course
 from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES
-from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, judge
+from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, VERDICT, judge_rows
 from rlkit.envs.locomotion.model import build_model
 from rlkit.envs.locomotion.observation import layout_of, new_view
 from rlkit.envs.locomotion.pose import new_pose, pose_rows
@@ -201,8 +201,10 @@ class ObstacleCourseVectorEnv(BatchEnv):
         return {"distance_m": progress["farthest_m"].copy(), "cleared": progress["cleared"].copy()}
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
-        tracks = self._tracks
-        return judge(self._record.progress, self._record.counts, tracks.courses, tracks.levels, self.setup.body.step_s)
+        tracks, verdicts = self._tracks, np.zeros(self.num_envs, dtype=VERDICT)
+        progress, counts = self._record.progress, self._record.counts
+        judge_rows(rows, progress, counts, tracks.courses, tracks.levels, self.setup.body.step_s, verdicts)
+        return verdicts
 
     def _task_state(self) -> State:
         return {"simulation": self._simulation.get_state(), "tracks": self._tracks.get_state(), **self._arrays()}
