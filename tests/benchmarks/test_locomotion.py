@@ -14,9 +14,10 @@ def walkers() -> Ours:
     return Ours("walker", threads=1, steps=24, num_envs=8)
 
 
-def test_the_bare_batch_goes_the_same_way(walkers: Ours) -> None:
+@pytest.mark.parametrize("resets", [False, True])
+def test_the_bare_batch_goes_the_same_way(walkers: Ours, resets: bool) -> None:
     """Through falls and resets, bit for bit, in every round: the share of ours is one of the same physics."""
-    bare = Bare(walkers)
+    bare = Bare(walkers, resets=resets)
     assert sum(restored.rows.sum() for restored in walkers.restored) > 8
     for _ in range(2):
         assert min(*walkers.speed(), *bare.speed()) > 0.0

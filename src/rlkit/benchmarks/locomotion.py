@@ -36,7 +36,7 @@ TARGETS = {  # of ours to AsyncVectorEnv and to EnvPool
     "humanoid": (5.0, 2.0),
 }
 TARGET_BARE, TARGET_COURSE_US, TARGET_LEARNING = 0.85, 150.0, 4_000
-OURS, BARE, RUNGE_KUTTA = "rlkit", "bare Batch.step", "bare, RK4"
+OURS, BARE, BARE_RESETS, RUNGE_KUTTA = "rlkit", "bare Batch.step", "bare, with Batch.reset", "bare, RK4"
 GET_ENVPOOL = (
     f"{ENVPOOL_VARIABLE} is not set to a Python that has EnvPool: no ratios to it. "
     "python -m venv envpool; envpool/bin/pip install envpool; then set it to envpool/bin/python.\n"
@@ -75,6 +75,7 @@ def compare_body(body: str, repeats: int) -> tuple[list[list[str]], list[str]]:
     contestants: Contestants = {
         OURS: ours.speed,
         BARE: bare.speed,
+        BARE_RESETS: Bare(ours, resets=True).speed,
         RUNGE_KUTTA: runge_kutta.speed,
         f"AsyncVectorEnv(8), {peer}": Processes(peer, True).speed,
         f"SyncVectorEnv(8), {peer}": Processes(peer, False).speed,

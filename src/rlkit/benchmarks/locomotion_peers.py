@@ -96,10 +96,11 @@ class Bare:
         peer: Takes Gymnasium's integrator, time step and frame skip of this task instead; bodies are put back in the
             same steps, though they fall in others.
         share: Of the steps of a round that are made.
+        resets: Whether ``Batch.reset`` of these bodies comes before, as who has nothing but the batch needs it.
     """
 
-    def __init__(self, ours: Ours, peer: str | None = None, share: float = 1.0) -> None:
-        self.ours, envs = ours, ours.envs
+    def __init__(self, ours: Ours, peer: str | None = None, *, share: float = 1.0, resets: bool = False) -> None:
+        self.ours, self.resets, envs = ours, resets, ours.envs
         model, self.substeps = copy.copy(envs._model.mujoco), envs.setup.body.substeps
         if peer is not None:
             theirs: Any = gymnasium.make(peer).unwrapped
@@ -124,6 +125,8 @@ class Bare:
             for control, restored in zip(self.controls, self.ours.restored, strict=False):
                 self.control[:] = control
                 self.batch.step(None, self.substeps)
+                if self.resets and restored.rows.any():
+                    self.batch.reset(restored.rows)
                 self.batch.state[restored.rows] = restored.states
 
         return timed(run, len(self.controls) * self.batch.nsim)
