@@ -203,7 +203,8 @@ class ObstacleCourseVectorEnv(BatchEnv):
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
         tracks, verdicts = self._tracks, np.zeros(self.num_envs, dtype=VERDICT)
         progress, counts = self._record.progress, self._record.counts
-        judge_rows(rows, progress, counts, tracks.courses, tracks.levels, self.setup.body.step_s, verdicts)
+        everyone = self._all_rows  # what verdicts share with the info of every step holds for those who go on, too
+        judge_rows(everyone, progress, counts, tracks.courses, tracks.levels, self.setup.body.step_s, verdicts)
         return verdicts
 
     def _task_state(self) -> State:
