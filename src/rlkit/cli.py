@@ -17,6 +17,7 @@ Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is 
   env=negotiation                       bargain over books, hats and balls (the default)
   env=gym env.id=CartPole-v1            any environment registered with Gymnasium; env.kwargs.<name>= its arguments
   env=sprite                            pixels; so are env=minatar env=arcade env=doom (extras of these names)
+  pixels=true                           any other environment as it is drawn: small, grey, the last four pictures
   agent=ppo                             {agents}
   steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
   resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
@@ -226,6 +227,8 @@ def _rules_of_run(path: str) -> dict[str, Any]:
     config = RunFolder(path).read_config()
     if config.env.name != "negotiation":
         raise UsageError(f"{path} is a run of {config.env.id}: only agents of env=negotiation bargain")
+    if config.env.pixels:
+        raise UsageError(f"{path} is a run whose agent sees pixels: in the terminal there are none")
     return {key: value for key, value in config.env.arguments().items() if key in RULES}
 
 

@@ -342,6 +342,7 @@ TASKS = "agent.auxiliary.tasks=[pixel_control,reward_prediction,feature_control]
 PIXELS: dict[str, tuple[str, ...]] = {
     "sprite": ("env.fields=5", "env.frame_stack=3", "env.max_steps=9", *SWITCHES, TASKS, "agent.auxiliary.every=3"),
     "minatar": ("env.game=freeway", TASKS, "agent.auxiliary.pixel_cell=1", "env.max_episode_steps=50"),
+    "gym": ("pixels=true", "env.pixels_edge=42", *SWITCHES, TASKS),  # CartPole as it is drawn
 }
 
 

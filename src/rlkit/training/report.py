@@ -238,7 +238,7 @@ def _judgements(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
     for label, folders in groups.items():
         config = folders[0].read_config()
         learner = LEARNERS.get(config.agent.name)
-        own: Any = importlib.import_module(learner.evaluation) if learner else task_evaluation(config.env.id)
+        own: Any = importlib.import_module(learner.evaluation) if learner else task_evaluation(config.env)
         found = [judgement for folder in folders if (judgement := _judgement(folder)) is not None]
         if found and hasattr(own, "markdown_of_seeds"):
             sections += [f"## {label}: {len(found)} seeds", "", own.markdown_of_seeds(found)]
