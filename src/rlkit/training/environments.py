@@ -1,4 +1,4 @@
-"""Environments as agents train on them: rlkit's own as one batch; others, and whatever is seen as pixels, side by side."""
+"""Environments as agents train on them: rlkit's own as one batch; others, and what is seen as pixels, side by side."""
 
 from __future__ import annotations
 
