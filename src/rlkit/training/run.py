@@ -24,7 +24,7 @@ from rlkit.agents.normalization import Normalizer
 from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
-from rlkit.training import checkpoint, snapshot
+from rlkit.training import budget, checkpoint, snapshot
 from rlkit.training.config import RESUME_KEYS, RunConfig, check_key
 from rlkit.training.environments import make_envs
 from rlkit.training.evaluation import (
@@ -157,6 +157,8 @@ def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder,
         folder.write_config(replace(config, resume=None))  # the next resume= needs to know of steps=<more>
     where = "Going on in" if found else "Training in"
     _say(f"{where} {folder.path}; watch it with: tensorboard --logdir {folder.path}")
+    if (line := budget.told(model, config, left)) is not None:
+        _say(line)
     bar = ProgressBar(config.steps, model.num_timesteps, config.progress)
     with _stop_requests(bar.say) as requests:
         callback = RunCallback(config, folder, bar, requests, masked)
