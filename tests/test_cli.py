@@ -27,6 +27,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": cli.evaluate_main,
     "play": cli.play_main,
     "report": cli.report_main,
+    "study": cli.study_main,
     "export": cli.export_main,
     "benchmark": cli.benchmark_main,
 }

@@ -29,17 +29,29 @@ class EnvConfig:
         name: In the table of environment configurations.
         id: Gymnasium's.
         eval_kwargs: Arguments that are others when an agent is judged.
+        pixels: The agent sees what is drawn, as small grey pictures (:class:`rlkit.envs.pixels.Pixels`), in place of
+            the observations. ``pixels=true`` is short for it.
+        pixels_edge: Of these pictures, along each side.
+        pixels_stack: Pictures in an observation.
     """
 
     name: str
     id: str
     eval_kwargs: dict[str, Any] = field(default_factory=dict)
+    pixels: bool = False
+    pixels_edge: int = 84
+    pixels_stack: int = 4
 
     def arguments(self, *, judging: bool = False) -> dict[str, Any]:
         """Arguments of the environment, for training or for judging."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "id", "eval_kwargs")}
+        own = [f.name for f in fields(self) if f.name not in _OF_EVERY_ENV]
+        given = {name: getattr(self, name) for name in own}
         given.update(given.pop("kwargs", {}))
         return {**given, **(self.eval_kwargs if judging else {})}
+
+
+_OF_EVERY_ENV = tuple(f.name for f in fields(EnvConfig))  # all others are arguments of the environment
+SHORT = {"pixels": "env.pixels"}  # keys that can be written without their group
 
 
 @dataclass(kw_only=True)
@@ -269,6 +281,7 @@ class RunConfig:
         return self.n_envs or TRAINABLE[self.agent.name].n_envs
 
 
+DEFAULT_AGENT = "ppo"  # as conf/train.yaml has it
 RESUME_KEYS = ("resume", "steps", "progress", "evaluate", "threads", "keep_checkpoints")
 
 
@@ -306,7 +319,7 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
         if not isinstance(choice, str) or choice not in GROUPS[group]:
             raise UsageError(f"unknown {group} {str(choice)!r}: {nearest(str(choice), GROUPS[group])}")
     with initialize_config_module("rlkit.conf", version_base="1.3"):
-        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()])
+        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()] + _sizes(parsed))
     for key, value in parsed.items():
         if key not in choices:
             _set(composed, key, value)
@@ -320,8 +333,13 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     return config
 
 
+def _sizes(parsed: Mapping[str, Any]) -> list[str]:
+    """With pixels, the sizes that suit pictures come after those that suit the task's own observations."""
+    return [f"pixels={parsed.get('agent', DEFAULT_AGENT)}"] if parsed.get("env.pixels") is True else []
+
+
 def parse(overrides: Sequence[str]) -> dict[str, Any]:
-    """Keys and values of ``key=value`` arguments, in Hydra's grammar.
+    """Keys and values of ``key=value`` arguments, in Hydra's grammar; short keys are written out.
 
     Raises:
         UsageError: If one is not of that form.
@@ -340,7 +358,7 @@ def parse(overrides: Sequence[str]) -> dict[str, Any]:
     for part in parsed:
         if part.is_sweep_override():
             raise UsageError(f"one value each, got {part.input_line!r}; lists are [a,b], one run is one command")
-    return {part.key_or_group: part.value() for part in parsed}
+    return {SHORT.get(part.key_or_group, part.key_or_group): part.value() for part in parsed}
 
 
 def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

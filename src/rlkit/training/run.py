@@ -24,7 +24,7 @@ from rlkit.agents.normalization import Normalizer
 from rlkit.agents.policy import Policy, env_observation_space, save_policy
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
-from rlkit.training import checkpoint, snapshot
+from rlkit.training import budget, checkpoint, snapshot
 from rlkit.training.config import RESUME_KEYS, RunConfig, check_key
 from rlkit.training.environments import make_envs
 from rlkit.training.evaluation import (
@@ -36,7 +36,7 @@ from rlkit.training.evaluation import (
 )
 from rlkit.training.film import Album
 from rlkit.training.folder import RunFolder
-from rlkit.training.logs import ProgressBar, make_logger
+from rlkit.training.logs import CPU, CpuClock, ProgressBar, make_logger, read_progress
 from rlkit.training.report import draw_curves, write_report
 
 
@@ -157,6 +157,8 @@ def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder,
         folder.write_config(replace(config, resume=None))  # the next resume= needs to know of steps=<more>
     where = "Going on in" if found else "Training in"
     _say(f"{where} {folder.path}; watch it with: tensorboard --logdir {folder.path}")
+    if (line := budget.told(model, config, left)) is not None:
+        _say(line)
     bar = ProgressBar(config.steps, model.num_timesteps, config.progress)
     with _stop_requests(bar.say) as requests:
         callback = RunCallback(config, folder, bar, requests, masked)
@@ -212,11 +214,14 @@ class RunCallback(BaseCallback):
         self._config, self._folder, self._bar, self._requests, self._masked = config, folder, bar, requests, masked
         self._eval_envs: VecEnvAdapter | None = None
         self._handled = 0
+        self._clock = CpuClock(0.0)
         self._album: Album | None = None
         self._normalizer: Normalizer | None = None
 
     def _on_training_start(self) -> None:
         self._handled = self.model.num_timesteps
+        earlier = [row[CPU] for row in read_progress(self._folder.progress) if CPU in row]
+        self._clock = CpuClock(earlier[-1] if earlier else 0.0)
         extractor = getattr(getattr(self.model, "policy", None), "features_extractor", None)
         self._normalizer = extractor if isinstance(extractor, Normalizer) else None
         if self._handled == 0:
@@ -261,11 +266,13 @@ class RunCallback(BaseCallback):
         if (evaluate or save or log) and not _is_finite(self.model):
             raise _diverged(self.model, self._folder)
         if evaluate:
-            self._evaluate(final)
+            with self._clock.paused():
+                self._evaluate(final)
         if log:
             envs = cast(VecEnvAdapter, self.model.env)
             for name, value in envs.pop_metrics().items():
                 self.logger.record(f"{envs.metrics_prefix}/{name}", value)
+            self.logger.record(CPU, self._clock.seconds())
             self.model.dump_logs()
         if save:
             self._checkpoint()
