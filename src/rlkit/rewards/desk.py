@@ -186,7 +186,7 @@ class Desk:
             AND NOT EXISTS (SELECT 1 FROM standing AS s WHERE s.pair = p.id AND (answer != 'skip' OR annotator = ?1))
             AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.pair = p.id AND until > ?2)
             ORDER BY round DESC, score DESC, id LIMIT 1"""
-        return self._found(sql, annotator, self.clock(), swap=False, repeat=False)
+        return self._found(sql, annotator, self.clock())
 
     def _repeat(self, annotator: str) -> tuple[Pair, bool, bool] | None:
         """A pair that this person answered once, some time ago, to be shown the other way round."""
@@ -208,10 +208,10 @@ class Desk:
             AND NOT EXISTS (SELECT 1 FROM standing AS o WHERE o.pair = s.pair AND o.annotator = ?1)
             AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.pair = s.pair AND l.until > ?2)
             ORDER BY id DESC LIMIT 1"""
-        return self._found(sql, annotator, self.clock(), swap=False, repeat=False)
+        return self._found(sql, annotator, self.clock())
 
-    def _found(self, sql: str, *values: Any, swap: bool, repeat: bool) -> tuple[Pair, bool, bool] | None:
+    def _found(self, sql: str, *values: Any) -> tuple[Pair, bool, bool] | None:
         for (number,) in self.store.rows(sql, *values):
             pair = self.store.pair(number)
-            return pair, pair.swapped ^ swap, repeat
+            return pair, pair.swapped, False
         return None

@@ -23,9 +23,8 @@ class Notes(Database):
         """The goal; or the one with this digest, which an answer was given under. None if there is none."""
         sql = "SELECT content FROM goals WHERE ?1 IS NULL OR digest = ?1 ORDER BY id DESC LIMIT 1"
         for (content,) in self.rows(sql, digest):
-            return Goal(
-                **{key: tuple(part) if isinstance(part, list) else part for key, part in json.loads(content).items()}
-            )
+            found = json.loads(content)
+            return Goal(found["text"], tuple(found["tie_breakers"]), tuple(found["must_nots"]))
         return None
 
     def _goal_digest(self) -> str:
