@@ -16,7 +16,7 @@ from rlkit.agents import LEARNERS
 from rlkit.agents.policy import Policy, load_policy
 from rlkit.errors import UsageError
 from rlkit.training.clips import Clip, check_path, write_clip
-from rlkit.training.config import EnvConfig
+from rlkit.training.tasks import EnvConfig
 from rlkit.training.environments import make_env
 from rlkit.training.evaluation import SEED_OFFSET, pictures
 from rlkit.training.folder import RunFolder

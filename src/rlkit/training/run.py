@@ -72,7 +72,7 @@ def train(config: RunConfig) -> RunFolder:
     """
     if config.threads:
         th.set_num_threads(config.threads)
-    envs = make_envs(config.env, config.num_envs(), reward_scale=config.reward.scale)
+    envs = make_envs(config.env, config.num_envs(), reward=config.reward)
     spec = AGENTS.get(config.agent.name)
     masked = spec is not None and spec.masked is not None and envs.has_attr("action_masks")
     model = build_agent(config.agent, envs, seed=config.seed, device=config.device, masked=masked)
