@@ -32,8 +32,8 @@ class RewardConfig:
     name: str = "env"
     scale: float = 1.0
 
-    def check(self, steps: int) -> None:
-        """Refuse what is not possible in a run of so many steps.
+    def check(self, steps: int, n_envs: int) -> None:
+        """Refuse what is not possible in a run of so many steps, in so many environments.
 
         Raises:
             UsageError: Naming the key.
@@ -117,8 +117,8 @@ class PreferencesConfig(RewardConfig):
             return self.truth
         return "none" if self.people else "task" if self.score is None else "score"
 
-    def check(self, steps: int) -> None:
-        """Refuse what is not possible in a run of so many steps.
+    def check(self, steps: int, n_envs: int) -> None:
+        """Refuse what is not possible in a run of so many steps, in so many environments.
 
         Raises:
             UsageError: Naming the key.
@@ -133,9 +133,9 @@ class PreferencesConfig(RewardConfig):
         for key, allowed in (("ends", ENDS), ("truth", (*TRUTHS, None))):
             if (value := getattr(self, key)) not in allowed:
                 raise UsageError(f"unknown reward.{key} {value!r}: {nearest(str(value), filter(None, allowed))}")
-        self._check_together(steps)
+        self._check_together(steps, n_envs)
 
-    def _check_together(self, steps: int) -> None:
+    def _check_together(self, steps: int, n_envs: int) -> None:
         if self.people:
             if self.score is not None:
                 raise UsageError(f"reward.score={self.score} is for scripted teachers: people see clips; leave it out")
@@ -143,13 +143,17 @@ class PreferencesConfig(RewardConfig):
             self.teacher.filled()
         if self.truth == "score" and self.score is None:
             raise UsageError("reward.truth=score needs reward.score=module:function")
-        if self.pool_steps < 4 * self.segment:
-            raise UsageError(f"reward.pool_steps must hold 4 segments of {self.segment} at least, got {self.pool_steps}")
+        rows = min(self.recorded, n_envs)
+        if self.pool_steps < 4 * self.segment * rows:
+            raise UsageError(
+                f"reward.pool_steps must hold 4 segments of reward.segment={self.segment} steps of each of {rows} "
+                f"environments, {4 * self.segment * rows}, got {self.pool_steps}"
+            )
         explored, asked = self.explore(steps), self.asked_by * steps
-        if self.labels and explored < 2 * self.segment:
+        if self.labels and explored < 2 * self.segment * n_envs:
             raise UsageError(
                 f"reward.explore_steps={explored} is too little to cut pairs of reward.segment={self.segment} steps "
-                f"from: it must be at least {2 * self.segment}"
+                f"from: with n_envs={n_envs} it must be at least {2 * self.segment * n_envs}"
             )
         if self.labels and not explored < asked:
             raise UsageError(

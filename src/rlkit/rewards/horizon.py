@@ -95,7 +95,10 @@ class AbsorbingBatch(VectorEnv[Any, Any, Any]):
             raise UsageError("reward.ends=fixed needs an environment with a time limit, this one has none")
         self.inner = envs
         self.num_envs = envs.num_envs
-        self.single_observation_space, self.single_action_space = envs.single_observation_space, envs.single_action_space
+        self.single_observation_space, self.single_action_space = (
+            envs.single_observation_space,
+            envs.single_action_space,
+        )
         self.observation_space, self.action_space = envs.observation_space, envs.action_space
         self.metadata = {**envs.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
         self.render_mode = envs.render_mode

@@ -71,17 +71,14 @@ def _make_one(env_id: str, arguments: dict[str, Any], hold: float | None) -> gym
     return Replayable(env if hold is None else absorbing_env(env, hold))
 
 
-def _make_batch(
-    env_id: str, num_envs: int, arguments: dict[str, Any], hold: float | None
-) -> VectorEnv[Any, Any, Any]:
+def _make_batch(env_id: str, num_envs: int, arguments: dict[str, Any], hold: float | None) -> VectorEnv[Any, Any, Any]:
     make = functools.partial(gymnasium.make_vec, env_id, num_envs, vectorization_mode="vector_entry_point")
     if hold is None:
         return make(autoreset_mode="same_step", **arguments)
     envs = make(autoreset_mode="disabled", **arguments)
-    batch = envs.unwrapped
-    if not isinstance(batch, BatchEnv) or batch is not envs:
+    if not isinstance(envs, BatchEnv):
         raise UsageError(f"the ends of {env_id} with these arguments cannot be hidden: give reward.ends=shown")
-    return absorbing_batch(batch, hold)
+    return absorbing_batch(envs, hold)
 
 
 def check_id(env_id: str) -> None:

@@ -76,7 +76,7 @@ def check(config: RunConfig) -> None:
             raise UsageError(f"{key} must be at least {minimum}, got {value}")
     if not (config.reward.scale > 0 and math.isfinite(config.reward.scale)):
         raise UsageError(f"reward.scale must be above 0 and finite, got {config.reward.scale}")
-    config.reward.check(config.steps)
+    config.reward.check(config.steps, config.num_envs())
     _check_agent(config.agent)
     _check_together(config)
 
