@@ -17,8 +17,8 @@ from rlkit.errors import UsageError
 from rlkit.training import film
 from rlkit.training.clips import Clip
 from rlkit.training.config import compose_run
-from rlkit.training.tasks import EnvConfig
 from rlkit.training.film import CLIP_EVERY, Album, Film, moves, read_film, record
+from rlkit.training.tasks import EnvConfig
 from runs import images
 
 

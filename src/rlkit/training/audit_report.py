@@ -113,7 +113,8 @@ def markdown(found: dict[str, Any]) -> str:
         lines += [
             "",
             "In standard deviations of segments' returns, the policy is above random actions by "
-            f"{found['learned_above_random']:.2f} in the learned reward, by {found['true_above_random']:.2f} in the truth.",
+            f"{found['learned_above_random']:.2f} in the learned reward, by {found['true_above_random']:.2f} in the "
+            "true one.",
             "",
         ]
     if "uniform" in found.get("calibration", {}):
