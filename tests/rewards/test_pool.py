@@ -46,7 +46,7 @@ def test_segments_lie_within_episodes(data: st.DataObject) -> None:
     assert_same(pool.batch(spans)._asdict(), stack(cut)._asdict())
     for segment in cut:
         at = (segment.rewards - 1000.0 * segment.row).astype(int)
-        assert (np.diff(at) == 1).all() and at[0] >= pool.oldest
+        assert (np.diff(at) == 1).all() and at[0] >= pool.oldest[segment.row]
         before = sorted(end for end in ends[segment.row] if end < at[0])
         assert segment.episode == len(before) and segment.start == at[0] - (before[-1] + 1 if before else 0)
         assert not ends[segment.row] & set(at[:-1].tolist())
@@ -122,7 +122,7 @@ def test_every_segments_clip_shows_what_was_observed() -> None:
     for index in range(60):
         segment = pool.cut(spans, index)
         if segment.clip is None:  # its episode began before all that is kept
-            assert segment.start > 0 and spans.starts[index] - pool.oldest < 8
+            assert segment.start > 0 and spans.starts[index] - pool.oldest[segment.row] < 8
             continue
         assert segment.clip.skip < 8
         lived = [np.array(env.unwrapped.state, np.float32) for _ in replay(env, segment.clip)]
@@ -141,3 +141,66 @@ def test_a_pool_goes_on_where_it_was_left() -> None:
     assert_same(second.get_state(), whole.get_state())
     drawn = [pool.draw(20, 6, np.random.default_rng(3)) for pool in (whole, second)]
     assert_same(whole.batch(drawn[0])._asdict(), second.batch(drawn[1])._asdict())
+
+
+def standing_still(n: int, hold: int, steps: int) -> EpisodePool:
+    """Episodes of 5 steps in the first row that terminate, of 7 in the others that are cut; -1 is seen at an end."""
+    pool = EpisodePool(OBSERVATIONS, ACTIONS, n, steps=60, hold=hold)
+    age = np.zeros(n)
+    for at in range(steps):
+        age += 1
+        over = age == np.where(np.arange(n) == 0, 5, 7)
+        seen, last = np.tile(age[:, None], 4).astype(np.float32), np.full((n, 4), -1.0, np.float32)
+        pool.add(seen, seen[:, :2], age, over, at, terminated=over & (np.arange(n) == 0), last=last)
+        age[over] = 0
+    return pool
+
+
+def test_what_has_terminated_stands_still() -> None:
+    pool = standing_still(2, 3, 20)
+    assert pool.written.tolist() == [20 + 4 * 3, 20] and pool.steps_kept == 52
+    spans = pool.draw(200, 8, np.random.default_rng(0))
+    for index in np.flatnonzero(spans.rows == 0):
+        segment = pool.cut(spans, int(index))
+        assert segment.observations[:, 0].tolist() == [1, 2, 3, 4, 5, -1, -1, -1]
+        assert segment.rewards.tolist() == [1, 2, 3, 4, 5, 0, 0, 0] and segment.actions[-1, 0] == 5
+        assert segment.ended and len(segment) == 8
+    assert {len(pool.cut(spans, int(index))) for index in np.flatnonzero(spans.rows == 1)} == {7}
+
+
+def test_held_as_long_as_a_segment_all_segments_are_as_long() -> None:
+    pool = standing_still(1, 8, 40)
+    spans = pool.draw(300, 8, np.random.default_rng(0))
+    assert (spans.lengths == 8).all()
+    alive = (pool.batch(spans).observations[..., 0] > 0).sum(1)
+    assert set(alive.tolist()) == {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("hold", [0, 3, 8])
+def test_a_pool_of_rows_that_differ_goes_on_where_it_was_left(hold: int) -> None:
+    whole, other = standing_still(3, hold, 33), EpisodePool(OBSERVATIONS, ACTIONS, 3, steps=60, hold=hold)
+    other.set_state(whole.get_state())
+    drawn = [pool.draw(20, 6, np.random.default_rng(3)) for pool in (whole, other)]
+    assert_same(whole.batch(drawn[0])._asdict(), other.batch(drawn[1])._asdict())
+
+
+def test_clips_of_what_stands_still_show_the_end() -> None:
+    envs, rng = make_envs(), np.random.default_rng(0)
+    spaces_ = envs.single_observation_space, envs.single_action_space
+    pool = EpisodePool(*spaces_, 3, steps=200, every=8, simulators=Simulators(envs), hold=12)
+    seen, _ = envs.reset(seed=0)
+    pool.begin()
+    for at in range(100):
+        seen, actions = seen.copy(), rng.integers(2, size=3)
+        following, rewards, terminated, truncated, info = envs.step(actions)
+        last = None
+        if terminated.any():
+            last = np.stack([row if row is not None else np.zeros(4) for row in info["final_obs"]])
+        pool.add(seen, actions, rewards, terminated | truncated, at, terminated=terminated, last=last)
+        seen = following
+    env, spans = gymnasium.make("CartPole-v1"), pool.draw(60, 12, rng)
+    for index in range(60):
+        segment = pool.cut(spans, index)
+        assert segment.clip is not None
+        lived = [np.array(env.unwrapped.state, np.float32) for _ in replay(env, segment.clip)]
+        np.testing.assert_array_equal(lived[:-1], segment.observations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def agent(name: str, env: Any, *settings: str, steps: int = 60, n_envs: int = 2)
         arguments += ["agent.learning_starts=20", "agent.net_arch=[8]"]
     config = compose_run(["env=gym", *arguments, *settings])
     envs = VecEnvAdapter(SyncVectorEnv([env] * n_envs, autoreset_mode=AutoresetMode.SAME_STEP))
-    lived: list[tuple[Any, Any]] = []
+    lived: list[tuple[Any, ...]] = []
     seen: list[Any] = []
     reset, step = envs.reset, envs.step_wait
 
@@ -40,7 +41,12 @@ def agent(name: str, env: Any, *settings: str, steps: int = 60, n_envs: int = 2)
 
     def step_noted() -> Any:
         found = step()
-        lived.append((seen[0], envs._actions.copy()))
+        after = copy.deepcopy(found[0])
+        for row in np.flatnonzero(found[2]):
+            for key in after if isinstance(after, dict) else [...]:
+                parts = found[3][row]["terminal_observation"]
+                (after[key] if key is not ... else after)[row] = parts[key] if key is not ... else parts
+        lived.append((seen[0], envs._actions.copy(), found[2], after))
         seen[0] = found[0]
         return found
 
@@ -50,8 +56,10 @@ def agent(name: str, env: Any, *settings: str, steps: int = 60, n_envs: int = 2)
     return model, envs.observation_space, lived
 
 
-def worth(observations: Any, actions: np.ndarray) -> np.ndarray:
-    """A number that tells observations and actions apart."""
+def worth(observations: Any, actions: np.ndarray, terminated: Any = None, after: Any = None) -> np.ndarray:
+    """A number that tells observations and actions apart, and what followed where the episode terminated."""
+    if terminated is not None and terminated.any():
+        return worth(observations, actions) + np.where(terminated, 0.5 * worth(after, actions), 0.0)
     parts = observations.values() if isinstance(observations, dict) else [observations]
     total = np.zeros(len(actions))
     for number, part in enumerate(parts, 1):
@@ -75,7 +83,7 @@ def test_rewards_are_those_of_what_was_seen_and_done(case: str) -> None:
     name, env, settings = CASES[case]
     model, space, lived = agent(name, env, *settings)
     assert relabel(model, space, worth) >= 2 * len(lived)
-    expected = np.array([worth(observations, actions) for observations, actions in lived])
+    expected = np.array([worth(*step) for step in lived])
     replay = model.replay_buffer
     if hasattr(replay, "ring"):
         found = [replay.ring.rewards[row, : replay.ring.written[row]] for row in range(2)]
@@ -88,7 +96,7 @@ def test_rewards_are_those_of_what_was_seen_and_done(case: str) -> None:
 def test_a_full_replay_is_relabelled_whole() -> None:
     model, space, _ = agent("dqn", toys.Toy, "agent.buffer_size=40", steps=100)
     assert model.replay_buffer.full
-    assert relabel(model, space, lambda observations, actions: np.full(len(actions), 2.0)) == 40
+    assert relabel(model, space, lambda *step: np.full(len(step[1]), 2.0)) == 40
     assert (model.replay_buffer.rewards == 2.0).all()
 
 
@@ -98,7 +106,7 @@ def test_reward_prediction_knows_which_steps_have_a_reward_now() -> None:
 
     tasks = ("agent.auxiliary.tasks=[reward_prediction]", "agent.auxiliary.reward_batch=4", "agent.trunk=grid")
     model, space, _ = agent("dqn", Small, *tasks, n_envs=1)
-    relabel(model, space, lambda observations, actions: (actions == 2).astype(np.float64))
+    relabel(model, space, lambda *step: (step[1] == 2).astype(np.float64))
     _, rewards = model.replay_buffer.sample_history(64, 1, 0.5)
     assert 0.4 < float((rewards == 1).float().mean()) < 0.6
 

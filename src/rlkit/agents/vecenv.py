@@ -14,7 +14,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 from rlkit.agents.normalization import RewardNormalizer
 
 Info = dict[str, Any]
-HELD = "held_steps"  # in an ended episode's info: how many of its last steps it stood still, which do not count
 
 
 class VecEnvAdapter(VecEnv):
@@ -83,21 +82,29 @@ class VecEnvAdapter(VecEnv):
         infos: list[Info] = [{}] * self.num_envs
         if dones.any():
             self._finish(np.flatnonzero(dones), truncated & ~terminated, info, infos)
-        scaled = self._agent_rewards(rewards, dones) * self.reward_scale
+        scaled = self._agent_rewards(rewards, terminated, dones, info.get("final_obs")) * self.reward_scale
         if self.reward_normalizer is not None:
             scaled = self.reward_normalizer(scaled, dones)
         return observations, scaled.astype(np.float32), dones, infos
 
-    def _agent_rewards(self, rewards: NDArray[Any], dones: NDArray[np.bool_]) -> NDArray[Any]:
-        """What the agent gets for the task's rewards, shape ``(n,)``: the same."""
+    def _agent_rewards(
+        self, rewards: NDArray[Any], terminated: NDArray[np.bool_], dones: NDArray[np.bool_], last: Any
+    ) -> NDArray[Any]:
+        """What the agent gets for the task's rewards, shape ``(n,)``: the same.
+
+        Args:
+            rewards: The task's.
+            terminated: Whether the episode terminated.
+            dones: Whether it ended.
+            last: What was seen at the end of those that did; None if none did.
+        """
         return rewards
 
     def _finish(self, rows: NDArray[np.int64], timed_out: NDArray[np.bool_], info: Info, infos: list[Info]) -> None:
         """Infos of episodes that ended, and the sums of their figures."""
         final = info.get("final_info", {})
         final_obs, success = info["final_obs"], final.get("is_success")
-        held = final[HELD][rows] if HELD in final else 0
-        returns, lengths = self._returns[rows].tolist(), (self._lengths[rows] - held).tolist()
+        returns, lengths = self._returns[rows].tolist(), self._lengths[rows].tolist()
         for row, episode_return, length in zip(rows.tolist(), returns, lengths, strict=True):
             infos[row] = {
                 "episode": {"r": episode_return, "l": length},

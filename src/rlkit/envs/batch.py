@@ -200,37 +200,6 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
             infos,
         )
 
-    def step_rows(
-        self, rows: NDArray[np.bool_], actions: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Step some environments, with autoreset disabled; the others stay as they are, ended or not.
-
-        Args:
-            rows: Which, shape ``(n,)``; none that has ended.
-            actions: Shape of :attr:`action_space`; those of other rows only have to be possible.
-
-        Returns:
-            As :meth:`step`: the others have a reward of 0 and neither terminate nor are truncated.
-
-        Raises:
-            ValueError: As :meth:`step`, and with another autoreset mode.
-        """
-        if self.autoreset_mode is not AutoresetMode.DISABLED:
-            raise ValueError(f"step_rows is for autoreset_mode='disabled', got {self.autoreset_mode}")
-        actions, ended = self._checked(actions), self._ended.copy()
-        if (ended & rows).any():
-            raise ValueError(_not_begun(ended & rows, self._seeded))
-        self._advance(rows, actions)
-        self._rewards[~rows] = 0.0
-        for ends in (self._terminations, self._truncations):
-            ends &= rows
-        over = self._ended & rows
-        self._ended[:] = np.where(rows, self._ended, ended)
-        infos = {**self._step_info(), **(_masked(self._verdicts(over), over) if over.any() else {})}
-        returned = (self._observations, self._rewards, self._terminations, self._truncations)
-        observations, rewards, terminations, truncations = (self._returned(array) for array in returned)
-        return observations, rewards, terminations, truncations, infos
-
     def _step_now(self, actions: NDArray[Any]) -> dict[str, Any]:
         if self._ended.any():
             raise ValueError(_not_begun(self._ended, self._seeded))

@@ -16,6 +16,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rlkit.rewards.answers import FITTED
+from rlkit.rewards.labels import TARGET
 from rlkit.rewards.loop import PreferenceLoop
 from rlkit.rewards.measures import (
     accuracy,
@@ -25,7 +26,7 @@ from rlkit.rewards.measures import (
     ranks,
     shaped_distance,
 )
-from rlkit.rewards.monitor import CHOSEN, above, learned_rewards, likeness, returns
+from rlkit.rewards.monitor import above, learned_rewards, likeness, returns
 from rlkit.rewards.novelty import flat
 from rlkit.rewards.pool import EpisodePool, Spans
 from rlkit.rewards.segments import SegmentBatch, map_tree, stack
@@ -126,7 +127,8 @@ def compare(
     goes_on[:, :-1] &= inside[:, 1:]
     goes_on[:, -1] = False
     rows = flat(
-        loop.model.observation_space, map_tree(lambda part: part.reshape(-1, *part.shape[2:]), batch.observations)
+        loop.model.inputs.observation_space,
+        map_tree(lambda part: part.reshape(-1, *part.shape[2:]), batch.observations),
     )
     rows = rows.reshape(*inside.shape, -1)
     sums = [returns(rewards, batch) for rewards in (learned, true)]
@@ -167,7 +169,7 @@ def _calibration(loop: PreferenceLoop) -> dict[str, Any]:
     pairs = [loop.store.pair(label.pair) for label in labels]
     sides = [stack([loop.store.segment(getattr(pair, side)) for pair in pairs]) for side in ("first", "second")]
     said = loop.model.probabilities(*sides).mean(0)
-    chosen = np.array([CHOSEN[label.answer] for label in labels])
+    chosen = np.array([TARGET[label.answer] for label in labels])
     uniform = np.array([pair.uniform for pair in pairs])
     found = {"all": calibration(said, chosen)}
     return found | ({"uniform": calibration(said[uniform], chosen[uniform])} if uniform.any() else {})
@@ -183,7 +185,7 @@ def _fresh(loop: PreferenceLoop, policy: Behaviour, seed: int) -> dict[str, Any]
     first, second = (SegmentBatch(*(_taken(part, rows) for part in policy.batch)) for rows in order)
     answers = teacher.answer(first, second, np.zeros(FRESH, dtype=np.bool_))
     fitted = np.array([answer in FITTED for answer in answers])
-    chosen = np.array([CHOSEN.get(answer, 0.5) for answer in answers])
+    chosen = np.array([TARGET.get(answer, 0.5) for answer in answers])
     said = loop.model.probabilities(first, second).mean(0)
     share = accuracy(said[fitted], chosen[fitted])
     return {} if np.isnan(share) else {"fresh_accuracy": share}
@@ -202,9 +204,9 @@ def _distance_to_labelled(loop: PreferenceLoop, batch: SegmentBatch, rng: np.ran
     pairs = loop.store.pairs()
     ids = list(dict.fromkeys(side for pair in pairs for side in (pair.first, pair.second)))
     chosen = rng.permutation(len(ids))[:LABELLED]
-    if spaces.utils.flatdim(loop.model.observation_space) > 512 or len(chosen) < 4:
+    if spaces.utils.flatdim(loop.model.inputs.observation_space) > 512 or len(chosen) < 4:
         return None
-    space = loop.model.observation_space
+    space = loop.model.inputs.observation_space
     labelled = [flat(space, loop.store.segment(ids[number]).observations)[::5] for number in chosen]
     half = len(labelled) // 2
     one, two = np.concatenate(labelled[:half]), np.concatenate(labelled[half:])

@@ -15,7 +15,7 @@ from rlkit.rewards.settings import (
     paper_queries,
 )
 
-ENDS = ("absorbing", "fixed", "shown")
+ENDS = ("absorbing", "shown")
 TRUTHS = ("task", "score", "none")
 LEAST = {"labels": 0, "segment": 1, "entropy_neighbours": 1, "rounds": 1, "anneal_stairs": 0, "recorded": 1}
 
@@ -50,7 +50,8 @@ class PreferencesConfig(RewardConfig):
         labels: Comparisons asked in all; 0: none, and the agent's reward stays 0, as a control.
         segment: Steps of a segment. For people 1 to 2 seconds of the environment's time.
         pretraining_labels: Share of the labels asked before the agent has any learned reward.
-        explore_steps: Steps before the first question; null: a twentieth of the run, 10,000 at most.
+        explore_steps: Steps before the first question; null: a twentieth of the run, 10,000 at most, but as many as two
+            segments of each environment have.
         entropy: Until then the agent is rewarded for what is unlike all it has seen (PEBBLE; Lee et al. 2021); false:
             it has no reward, and acts as it did at the beginning.
         entropy_neighbours: An observation is as novel as it is far from the so many-th nearest of those seen.
@@ -59,9 +60,9 @@ class PreferencesConfig(RewardConfig):
         anneal_steps: T steps into the run, questions are asked at a rate that goes with 1 / (T + anneal_steps); null: a
             fifth of the run; 0: at one rate.
         anneal_stairs: Steps for which that rate stays the same; 0: it falls all the time.
-        ends: How the agent sees the end of an episode that terminates, which may tell what is wanted. ``absorbing``:
-            all stands still for a segment's length, then the episode is cut, and goes on in the value; ``fixed``: all
-            stands still up to the environment's time limit; ``shown``: as the environment has it.
+        ends: What comes after an episode that terminates. ``absorbing``: all stands still, and each step is worth what
+            the learned reward says, so that an end as such tells nothing; ``shown``: nothing, which may give away what
+            is wanted.
         relabel: After each fit all rewards in the replay are replaced.
         reset_critic: After the first fit critics that learned from novelty begin anew (agents with a critic apart).
         pool_steps: Newest steps of the run that segments are cut from.
@@ -102,9 +103,11 @@ class PreferencesConfig(RewardConfig):
         """Whether people answer."""
         return self.teacher.name == PEOPLE
 
-    def explore(self, steps: int) -> int:
-        """Steps before the first question, of a run of ``steps``."""
-        return min(10_000, steps // 20) if self.explore_steps is None else self.explore_steps
+    def explore(self, steps: int, n_envs: int) -> int:
+        """Steps before the first question, of a run of ``steps`` in so many environments."""
+        if self.explore_steps is not None:
+            return self.explore_steps
+        return max(min(10_000, steps // 20), 2 * self.segment * n_envs)
 
     def anneal(self, steps: int) -> int:
         """``anneal_steps`` of a run of ``steps``."""
@@ -149,7 +152,7 @@ class PreferencesConfig(RewardConfig):
                 f"reward.pool_steps must hold 4 segments of reward.segment={self.segment} steps of each of {rows} "
                 f"environments, {4 * self.segment * rows}, got {self.pool_steps}"
             )
-        explored, asked = self.explore(steps), self.asked_by * steps
+        explored, asked = self.explore(steps, n_envs), self.asked_by * steps
         if self.labels and explored < 2 * self.segment * n_envs:
             raise UsageError(
                 f"reward.explore_steps={explored} is too little to cut pairs of reward.segment={self.segment} steps "
@@ -171,7 +174,6 @@ class PaperPreferencesConfig(PreferencesConfig):
     entropy: bool = False
     asked_by: float = 1.0
     anneal_steps: int | None = 2_000_000
-    ends: str = "fixed"
     relabel: bool = False
     reset_critic: bool = False
     queries: QueryConfig = field(default_factory=paper_queries)

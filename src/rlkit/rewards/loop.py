@@ -7,6 +7,7 @@ are known, and have their answers), and comes to the same weights.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.errors import UsageError
 from rlkit.rewards.answers import FITTED
 from rlkit.rewards.config import PreferencesConfig
-from rlkit.rewards.envs import LearnedRewardEnvs
+from rlkit.rewards.envs import LearnedRewardEnvs, Step
 from rlkit.rewards.fit import fit
 from rlkit.rewards.labels import LabelSet
 from rlkit.rewards.model import RewardModel
@@ -26,7 +28,7 @@ from rlkit.rewards.novelty import Novelty
 from rlkit.rewards.pool import EpisodePool
 from rlkit.rewards.queries import Query, QuerySelector
 from rlkit.rewards.schedule import LabelSchedule
-from rlkit.rewards.segments import stack
+from rlkit.rewards.segments import map_tree, stack
 from rlkit.rewards.simulators import Simulators
 from rlkit.rewards.store import ComparisonStore
 from rlkit.rewards.teachers import Score, ScriptedTeacher
@@ -67,6 +69,7 @@ class PreferenceLoop:
         envs: Whose steps are compared.
         store: Keeps what is asked and answered.
         steps: Environment steps of the whole run.
+        gamma: The agent's discount.
         seed: Of all that is random here.
         score: Rewards as a scripted teacher sees them; None: the task's.
         device: Of the reward model.
@@ -88,19 +91,21 @@ class PreferenceLoop:
         store: ComparisonStore,
         *,
         steps: int,
+        gamma: float,
         seed: int,
         score: Score | None = None,
         device: str = "cpu",
     ) -> None:
         self.config, self.store, self.steps, self.score = config, store, steps, score
         self._n_envs, self.step = envs.num_envs, 0
-        seeds = np.random.SeedSequence([seed, 0x50524546]).generate_state(5, np.uint64).tolist()
+        seeds = np.random.SeedSequence([seed, 0x50524546]).generate_state(6, np.uint32).tolist()
         spaces = envs.observation_space, envs.action_space
         rows = min(config.recorded, envs.num_envs)
-        simulators = Simulators(getattr(envs.envs, "inner", envs.envs))
-        self.pool = EpisodePool(*spaces, rows, steps=config.pool_steps // rows, simulators=simulators)
+        hides = config.ends == "absorbing"
+        self.after = worth_of_standing_still(gamma, envs.time_limit) if hides else 0.0
+        self.pool = recording_pool(envs, config, rows, config.pool_steps // rows)
         self.model = RewardModel(*spaces, config.model, seed=seeds[0], device=device)
-        self.labels = LabelSet(store, self.model)
+        self.labels = LabelSet(store, self.model, seed=seeds[5])
         self.selector = QuerySelector(config.queries, segment=config.segment, seed=seeds[1])
         self.teacher = None if config.people else ScriptedTeacher(config.teacher, seed=seeds[2], score=score)
         self.novelty = Novelty(spaces[0], config.entropy_neighbours, seeds[3]) if config.entropy else None
@@ -108,7 +113,7 @@ class PreferenceLoop:
         self.schedule = LabelSchedule(
             labels=config.labels,
             first=round(config.pretraining_labels * config.labels),
-            start=config.explore(steps),
+            start=config.explore(steps, envs.num_envs),
             end=int(config.asked_by * steps),
             anneal=config.anneal(steps),
             stairs=config.anneal_stairs,
@@ -124,17 +129,33 @@ class PreferenceLoop:
         """The environments were reset."""
         self.pool.begin()
 
-    def reward(
-        self, observations: Any, actions: NDArray[Any], rewards: NDArray[Any], dones: NDArray[np.bool_]
-    ) -> NDArray[Any]:
+    def reward(self, step: Step) -> NDArray[Any]:
         """What the agent gets for a step: what the model says; before its first fit, for novelty or nothing."""
         self.step += self._n_envs
-        self.pool.add(observations, actions, rewards, dones, self.step)
+        record(self.pool, step, self.step)
         if self.model.fits:
-            return self.model.predict(observations, actions)
+            return self.rewards_of(step.observations, step.actions, step.terminated, step.last)
         if self.novelty is not None and self._round == 0:
-            return self.novelty(observations) * self.config.model.reward_std
-        return np.zeros(len(rewards))
+            return self.novelty(step.observations) * self.config.model.reward_std
+        return np.zeros(len(step.rewards))
+
+    def rewards_of(
+        self, observations: Any, actions: NDArray[Any], terminated: NDArray[np.bool_], last: Any
+    ) -> NDArray[Any]:
+        """What the model says of steps, and of what comes after those that terminated the episode, shape ``(n,)``.
+
+        Args:
+            observations: Before the steps, arrays of shape ``(n, ...)``.
+            actions: As the environment takes them, shape ``(n, ...)``.
+            terminated: Whether nothing comes after, shape ``(n,)``.
+            last: What was seen after those, arrays of shape ``(n, ...)``.
+        """
+        rewards = self.model.predict(observations, actions).astype(np.float64)
+        rows = np.flatnonzero(terminated)
+        if len(rows) and self.after:
+            still = map_tree(lambda part: part[rows], last)
+            rewards[rows] += self.after * self.model.predict(still, actions[rows])
+        return rewards
 
     # Between iterations
 
@@ -247,10 +268,10 @@ class PreferenceLoop:
             self._judge_supply(outcome)
         if self._upto <= self.labels.upto:
             return
-        fresh = [label for label in self.store.labels(self.labels.upto, self._upto) if label.answer in FITTED]
-        outcome.figures |= self.monitor.foretold(self, fresh)
+        self.monitor.hear(
+            self, [row for row in self.store.labels(self.labels.upto, self._upto) if row.answer in FITTED]
+        )
         usable = self.labels.update(self._upto)
-        outcome.figures["labels_used"] = float(usable)
         outcome.figures["labels_left"] = float(max(0, self.config.labels - len(self.store.labels(0, self._upto))))
         if not usable:
             return
@@ -259,7 +280,7 @@ class PreferenceLoop:
         outcome.first_fit = not self.model.fits
         report = fit(self.model, self.labels, self.pool.batch(spans))
         outcome.fitted, outcome.seconds = True, report.seconds
-        outcome.figures |= report.figures()
+        outcome.figures |= {name: value for name, value in report.figures().items() if name != "seconds"}
 
     def _judge_supply(self, outcome: Round) -> None:
         """Say when labels begin to starve, and when they no longer do."""
@@ -328,3 +349,36 @@ class PreferenceLoop:
             self.novelty.set_state(state["novelty"])
         self.monitor.set_state(state["monitor"])
         self._began_at, self._began_step = time.monotonic(), self.step
+
+
+def worth_of_standing_still(gamma: float, limit: int | None) -> float:
+    """Discounted sum of a reward of 1 at every step after an episode's end, up to a time limit if there is one.
+
+    A state that is never left is worth that much; an agent that gets it all at once, at the end, learns what it would
+    learn by living through it (Pardo et al. 2018 treat the other case, ends by the clock). A constant reward then makes
+    all states equally good, whenever their episodes end.
+
+    Raises:
+        UsageError: If it has no bound.
+    """
+    if gamma < 1.0:
+        return gamma * (1.0 - gamma ** (limit if limit is not None else math.inf)) / (1.0 - gamma)
+    if limit is None:
+        raise UsageError(
+            "reward.ends=absorbing needs agent.gamma below 1, or an environment with a time limit: what comes after an "
+            "end would count for ever"
+        )
+    return float(limit)
+
+
+def recording_pool(envs: LearnedRewardEnvs, config: PreferencesConfig, rows: int, steps: int) -> EpisodePool:
+    """A pool for so many steps of the first environments."""
+    hold = config.segment if config.ends == "absorbing" else 0
+    spaces = envs.observation_space, envs.action_space
+    return EpisodePool(*spaces, rows, steps=steps, simulators=Simulators(envs.envs), hold=hold)
+
+
+def record(pool: EpisodePool, step: Step, number: int) -> None:
+    """Keep a step; ``number``: environment steps of the whole run, this one included."""
+    ends = {"terminated": step.terminated, "last": step.last}
+    pool.add(step.observations, step.actions, step.rewards, step.dones, number, **ends)

@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from rlkit.rewards.answers import Answer, Label
+from rlkit.rewards.answers import Label
 from rlkit.rewards.config import PreferencesConfig
-from rlkit.rewards.measures import accuracy, correlation, rank_correlation
+from rlkit.rewards.labels import TARGET
+from rlkit.rewards.measures import correlation, rank_correlation
 from rlkit.rewards.segments import SegmentBatch, map_tree, stack
 from rlkit.rewards.teachers import Score
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rlkit.rewards.loop import PreferenceLoop, Round
     from rlkit.rewards.model import RewardModel
 
-CHOSEN = {Answer.FIRST: 1.0, Answer.TIE: 0.5, Answer.SECOND: 0.0}
 NEWEST = 10  # episodes of each environment that are "of late"
 MOST, LEAST, NUMBERS = 128, 16, 4_000_000  # segments looked at, so many that their observations fit
 RISE = 0.5  # standard deviations by which the learned return of late is above that of before
@@ -48,7 +48,7 @@ class Monitor:
     def __init__(self, config: PreferencesConfig, score: Score | None, *, seed: int) -> None:
         self._segment, self._truth, self._score = config.segment, config.held_against, score
         self._rng = np.random.default_rng(seed)
-        self._foretold: list[list[float]] = []  # of each round: answers, those foretold
+        self._foretold: list[list[int]] = []  # of each round: answers, those foretold
         self._first: SegmentBatch | None = None
         self.history: list[dict[str, float]] = []
         self.alarms: list[int] = []
@@ -59,29 +59,22 @@ class Monitor:
             return None
         return batch.rewards if self._truth == "task" or self._score is None else np.asarray(self._score(batch))
 
-    def foretold(self, loop: PreferenceLoop, fresh: Sequence[Label]) -> dict[str, float]:
-        """How well the model foretells answers that it has not seen yet; of all and of uniformly drawn pairs."""
+    def hear(self, loop: PreferenceLoop, fresh: Sequence[Label]) -> None:
+        """Take note of how well the model foretells answers that it has not seen yet."""
         if not loop.model.fits or not fresh:
-            return {}
+            return
         pairs = [loop.store.pair(label.pair) for label in fresh]
-        first, second = (
-            stack([loop.store.segment(getattr(pair, side)) for pair in pairs]) for side in ("first", "second")
-        )
-        probabilities = loop.model.probabilities(first, second).mean(0)
-        chosen = np.array([CHOSEN[label.answer] for label in fresh])
-        uniform = np.array([pair.uniform for pair in pairs])
+        sides = [stack([loop.store.segment(getattr(pair, side)) for pair in pairs]) for side in ("first", "second")]
+        said = loop.model.probabilities(*sides).mean(0)
+        chosen = np.array([TARGET[label.answer] for label in fresh])
         decided = chosen != 0.5
-        right = decided & ((probabilities > 0.5) == (chosen > 0.5))
-        self._foretold.append([float(decided.sum()), float(right.sum())])
-        found = {
-            "fresh_accuracy": accuracy(probabilities, chosen),
-            "fresh_accuracy_uniform": accuracy(probabilities[uniform], chosen[uniform]),
-        }
-        return {key: value for key, value in found.items() if not np.isnan(value)}
+        self._foretold.append([int(decided.sum()), int((decided & ((said > 0.5) == (chosen > 0.5))).sum())])
 
     def look(self, loop: PreferenceLoop, outcome: Round) -> None:
         """Add figures to a round's, and messages if something is wrong."""
-        n = int(np.clip(NUMBERS // (self._segment * spaces.utils.flatdim(loop.model.observation_space)), LEAST, MOST))
+        n = int(
+            np.clip(NUMBERS // (self._segment * spaces.utils.flatdim(loop.model.inputs.observation_space)), LEAST, MOST)
+        )
         draws = (loop.pool.draw(n, self._segment, self._rng, newest=newest) for newest in (NEWEST, 0))
         late, kept = (loop.pool.batch(spans) for spans in draws)
         self._first = kept if self._first is None else self._first

@@ -37,6 +37,8 @@ class EpisodePool:
         steps: Kept, of each.
         every: Steps between two snapshots of a simulator; there is one at each episode's beginning as well.
         simulators: Takes them; None: segments have no clips.
+        hold: Steps without reward that an episode which has terminated is kept standing still for, so that segments are
+            as long as others, and show what comes after such an end.
     """
 
     def __init__(
@@ -48,10 +50,11 @@ class EpisodePool:
         steps: int,
         every: int = 50,
         simulators: Simulators | None = None,
+        hold: int = 0,
     ) -> None:
         if rows < 1 or steps < 2 or every < 1:
             raise ValueError(f"rows and every must be at least 1 and steps 2, got {rows}, {every} and {steps}")
-        self.rows, self.steps, self.every = rows, steps, every
+        self.rows, self.steps, self.every, self.hold = rows, steps, every, hold
         self._simulators = simulators if simulators is not None and simulators.kind != "none" else None
         self._observations = zeros_of(observation_space, (rows, steps))
         self._actions = zeros_of(action_space, (rows, steps))
@@ -61,18 +64,18 @@ class EpisodePool:
         self._episode, self._age = np.zeros(rows, np.int64), np.zeros(rows, np.int64)  # that is being lived, its steps
         self._begun = np.zeros((rows, steps), np.int64)  # each step's place in its episode
         self._snapshots: list[deque[tuple[int, Snapshot]]] = [deque() for _ in range(rows)]
-        self.written = 0
+        self.written = np.zeros(rows, np.int64)
         self._step = 0
 
     @property
-    def oldest(self) -> int:
-        """The oldest step that is kept."""
-        return max(self.written - self.steps, 0)
+    def oldest(self) -> NDArray[np.int64]:
+        """The oldest step that is kept, of each environment."""
+        return np.maximum(self.written - self.steps, 0)
 
     @property
     def steps_kept(self) -> int:
         """Of all recorded environments together."""
-        return (self.written - self.oldest) * self.rows
+        return int((self.written - self.oldest).sum())
 
     def begin(self) -> None:
         """The environments were reset: new episodes begin."""
@@ -87,6 +90,9 @@ class EpisodePool:
         rewards: NDArray[Any],
         dones: NDArray[np.bool_],
         step: int,
+        *,
+        terminated: NDArray[np.bool_] | None = None,
+        last: Tree | None = None,
     ) -> None:
         """Keep a step of the recorded environments, after it was made.
 
@@ -96,36 +102,55 @@ class EpisodePool:
             rewards: The task's own, shape ``(n_envs,)``.
             dones: Whether the step ended an episode, shape ``(n_envs,)``; the next one has begun.
             step: Environment steps of the whole run, this one included.
+            terminated: Whether the end was one after which nothing comes, shape ``(n_envs,)``; None: none was.
+            last: What was seen at the end, arrays of shape ``(n_envs, ...)``; only needed where one terminated.
         """
-        slot, rows = self.written % self.steps, self.rows
-
-        def keep(ring: NDArray[Any], values: Any) -> None:
-            ring[:, slot] = values[:rows]
-
-        map_tree(keep, self._observations, observations)
-        keep(self._actions, actions)
-        keep(self._rewards, rewards)
-        keep(self._ended, dones)
-        self._episodes[:, slot], self._begun[:, slot] = self._episode, self._age
-        self.written += 1
+        rows = np.arange(self.rows)
+        over = np.asarray(dones[: self.rows], np.bool_).copy()
+        stands = np.zeros_like(over) if terminated is None or not self.hold else terminated[: self.rows] & over
+        ends = over & ~stands
+        self._write(rows, observations, actions, rewards, ends)
+        for still in range(self.hold if stands.any() else 0):
+            held = np.flatnonzero(stands)
+            self._write(held, last, actions, np.zeros(len(dones)), np.full(len(held), still == self.hold - 1))
         self._step = step
-        over = np.asarray(dones[:rows], np.bool_)
-        self._age += 1
         self._episode += over
         self._age[over] = 0
         due = np.flatnonzero(self._age % self.every == 0)
         if len(due):
             self._snap(due.tolist())
 
+    def _write(
+        self,
+        rows: NDArray[np.int64],
+        observations: Tree,
+        actions: NDArray[Any],
+        rewards: NDArray[Any],
+        ended: NDArray[np.bool_],
+    ) -> None:
+        """A step of some rows; arrays are of all environments, ``ended`` of these rows."""
+        slots = self.written[rows] % self.steps
+
+        def keep(ring: NDArray[Any], values: Any) -> None:
+            ring[rows, slots] = values[: self.rows][rows]
+
+        map_tree(keep, self._observations, observations)
+        keep(self._actions, actions)
+        keep(self._rewards, rewards)
+        self._ended[rows, slots] = ended
+        self._episodes[rows, slots], self._begun[rows, slots] = self._episode[rows], self._age[rows]
+        self.written[rows] += 1
+        self._age[rows] += 1
+
     def _snap(self, rows: Any) -> None:
         if self._simulators is None:
             return
         for row, snapshot in zip(rows, self._simulators.take(list(rows)), strict=True):
-            taken = self._snapshots[row]
-            if taken and taken[-1][0] == self.written:
+            taken, now = self._snapshots[row], int(self.written[row])
+            if taken and taken[-1][0] == now:
                 taken.pop()
-            taken.append((self.written, snapshot))
-            while taken[0][0] < self.oldest:
+            taken.append((now, snapshot))
+            while taken[0][0] < now - self.steps:
                 taken.popleft()
 
     def draw(self, n: int, length: int, rng: np.random.Generator, *, newest: int = 0) -> Spans:
@@ -151,7 +176,7 @@ class EpisodePool:
             rows, first, lengths, possible = rows[chosen], first[chosen], lengths[chosen], possible[chosen]
         ends = np.cumsum(possible)
         if not len(ends):
-            raise ValueError(f"no episode of the {self.written} steps so far has ended or has {length} steps")
+            raise ValueError(f"no episode of the {self.steps_kept} steps kept has ended or has {length} steps")
         number = rng.integers(ends[-1], size=n)
         stretch = np.searchsorted(ends, number, side="right")
         starts = first[stretch] + number - (ends - possible)[stretch]
@@ -159,18 +184,22 @@ class EpisodePool:
 
     def _stretches(self, length: int) -> tuple[NDArray[np.int64], ...]:
         """What is kept of each episode that has a segment: row, first step, steps, number of segments in it."""
-        at = np.arange(self.oldest, self.written)
-        episodes = self._episodes[:, at % self.steps]
-        fresh = np.ones_like(episodes, np.bool_)
-        fresh[:, 1:] = episodes[:, 1:] != episodes[:, :-1]
+        count = self.written - self.oldest
+        place = np.arange(int(count.max()))
+        there = place < count[:, None]
+        slots = (self.oldest[:, None] + place) % self.steps
+        everyone = np.arange(self.rows)[:, None]
+        episodes = self._episodes[everyone, slots]
+        fresh = there.copy()
+        fresh[:, 1:] &= episodes[:, 1:] != episodes[:, :-1]
         rows, places = np.nonzero(fresh)
-        ends = np.append(np.flatnonzero(fresh), fresh.size)
-        lengths = np.diff(ends)
-        last = self._ended[rows, at[(places + lengths - 1)] % self.steps] if len(at) else np.zeros(0, np.bool_)
-        whole = self._begun[rows, at[places] % self.steps] == 0 if len(at) else last
+        following = np.where(np.append(rows[1:], -1) == rows, np.append(places[1:], 0), count[rows])
+        lengths = following - places
+        last = self._ended[rows, slots[rows, following - 1]]
+        whole = self._begun[rows, slots[rows, places]] == 0
         possible = np.where(lengths >= length, lengths - length + 1, (last & whole).astype(np.int64))
         some = possible > 0
-        return rows[some], (self.oldest + places)[some], lengths[some], possible[some]
+        return rows[some], (self.oldest[rows] + places)[some], lengths[some], possible[some]
 
     def batch(self, spans: Spans) -> SegmentBatch:
         """Segments side by side, copied, padded with zeros to the longest."""
@@ -207,7 +236,7 @@ class EpisodePool:
     def _clip(self, row: int, start: int, length: int) -> Clip | None:
         begun = start - int(self._begun[row, start % self.steps])
         for at, snapshot in reversed(self._snapshots[row]):
-            if at < max(begun, self.oldest):
+            if at < max(begun, int(self.oldest[row])):
                 break
             if at <= start:
                 return Clip(snapshot, self._actions[row, np.arange(at, start + length) % self.steps], start - at)
@@ -215,19 +244,19 @@ class EpisodePool:
 
     def get_state(self) -> dict[str, Any]:
         """All that is kept: views of the rings, not copies."""
-        used = min(self.written, self.steps)
+        used = min(int(self.written.max()), self.steps)
         return {
             "rings": [map_tree(lambda ring: ring[:, :used], ring) for ring in self._rings()],
             "episode": self._episode.copy(),
             "age": self._age.copy(),
             "snapshots": [list(taken) for taken in self._snapshots],
-            "written": self.written,
+            "written": self.written.copy(),
             "step": self._step,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to what :meth:`get_state` gave."""
-        used = min(state["written"], self.steps)
+        used = min(int(state["written"].max()), self.steps)
 
         def put(ring: NDArray[Any], kept: NDArray[Any]) -> None:
             ring[:, :used] = kept
@@ -236,7 +265,7 @@ class EpisodePool:
             map_tree(put, ring, kept)
         self._episode[:], self._age[:] = state["episode"], state["age"]
         self._snapshots = [deque(tuple(pair) for pair in taken) for taken in state["snapshots"]]
-        self.written, self._step = state["written"], state["step"]
+        self.written[:], self._step = state["written"], state["step"]
 
     def _rings(self) -> tuple[Tree, ...]:
         return self._observations, self._actions, self._rewards, self._episodes, self._ended, self._begun

@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from rlkit.agents.replay import CompactReplay
 
-Predict = Callable[[Any, NDArray[Any]], NDArray[Any]]
+Rewards = Callable[[Any, NDArray[Any], NDArray[np.bool_], Any], NDArray[Any]]
 AT_ONCE = 8_192  # transitions
 
 
-def relabel(algorithm: Any, space: spaces.Space[Any], predict: Predict) -> int:
+def relabel(algorithm: Any, space: spaces.Space[Any], rewards_of: Rewards) -> int:
     """Replace all rewards in an agent's replay.
 
     Args:
         algorithm: Of Stable-Baselines3.
         space: Of one observation, as the environment shows it.
-        predict: Rewards ``(n,)`` of observations and actions, both as the environment has them.
+        rewards_of: Rewards ``(n,)`` of observations, actions, whether the episode terminated, and the observations that
+            followed, all as the environment has them.
 
     Returns:
         How many; 0 for an agent without a replay.
@@ -31,8 +32,9 @@ def relabel(algorithm: Any, space: spaces.Space[Any], predict: Predict) -> int:
     if replay is None:
         return 0
 
-    def rewards(observations: Any, actions: NDArray[Any]) -> NDArray[Any]:
-        return predict(as_environment(observations, space), acted(algorithm, actions))
+    def rewards(seen: Any, actions: NDArray[Any], terminated: NDArray[np.bool_], after: Any) -> NDArray[Any]:
+        seen, after = (as_environment(part, space) for part in (seen, after))
+        return rewards_of(seen, acted(algorithm, actions), terminated, after)
 
     if isinstance(replay, CompactReplay):
         return replay.relabel(rewards)
@@ -40,9 +42,10 @@ def relabel(algorithm: Any, space: spaces.Space[Any], predict: Predict) -> int:
     for start in range(0, used, rows):
         chosen = slice(start, min(start + rows, used))
         shape = replay.rewards[chosen].shape
-        observations = _joined(replay.observations, chosen)
-        actions = replay.actions[chosen].reshape(-1, *replay.actions.shape[2:])
-        replay.rewards[chosen] = rewards(observations, actions).reshape(shape)
+        terminated = (replay.dones[chosen] * (1.0 - replay.timeouts[chosen])).ravel() > 0
+        kept = replay.observations, replay.actions, replay.next_observations
+        seen, actions, after = (_joined(part, chosen) for part in kept)
+        replay.rewards[chosen] = rewards(seen, actions, terminated, after).reshape(shape)
     return int(used * replay.n_envs)
 
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rlkit.agents.policy import load_policy
 from rlkit.files import write_atomically
 from rlkit.rewards.audit import Behaviour, audit, behaviour
-from rlkit.rewards.envs import LearnedRewardEnvs
-from rlkit.rewards.loop import PreferenceLoop
+from rlkit.rewards.envs import LearnedRewardEnvs, Step
+from rlkit.rewards.loop import PreferenceLoop, record, recording_pool
 from rlkit.rewards.pool import EpisodePool
-from rlkit.rewards.simulators import Simulators, replay
+from rlkit.rewards.simulators import replay
 from rlkit.training.audit_report import AUDIT, draw, markdown
 from rlkit.training.clips import Clip
 from rlkit.training.config import RunConfig
@@ -64,14 +64,13 @@ def _behave(config: RunConfig, loop: PreferenceLoop, act: Act, rng: np.random.Ge
     """Let somebody act in environments like those of training, and cut segments from what was lived."""
     envs = make_envs(config.env, SIDE_BY_SIDE, reward=config.reward)
     assert isinstance(envs, LearnedRewardEnvs)
-    simulators = Simulators(getattr(envs.envs, "inner", envs.envs))
-    pool = EpisodePool(envs.observation_space, envs.action_space, SIDE_BY_SIDE, steps=STEPS, simulators=simulators)
+    pool = recording_pool(envs, loop.config, SIDE_BY_SIDE, STEPS + loop.config.segment)
     envs.source = _Recorder(pool)
     masked = envs.has_attr("action_masks")
     envs.seed(SEED_OFFSET + config.seed)
     observations = envs.reset()
     ended = np.zeros(SIDE_BY_SIDE, dtype=np.int64)
-    while pool.written < STEPS and (ended.min() < EPISODES or pool.written < 2 * loop.config.segment):
+    while pool.written.min() < STEPS and (ended.min() < EPISODES or pool.written.min() < 2 * loop.config.segment):
         masks = np.asarray(envs.env_method("action_masks")) if masked else None
         observations, _, dones, _ = envs.step(act(observations, masks))
         ended += dones
@@ -89,11 +88,9 @@ class _Recorder:
     def begin(self) -> None:
         self._pool.begin()
 
-    def reward(
-        self, observations: Any, actions: NDArray[Any], rewards: NDArray[Any], dones: NDArray[np.bool_]
-    ) -> NDArray[Any]:
-        self._pool.add(observations, actions, rewards, dones, 0)
-        return np.zeros(len(rewards))
+    def reward(self, step: Step) -> NDArray[Any]:
+        record(self._pool, step, 0)
+        return np.zeros(len(step.rewards))
 
 
 def _film(config: RunConfig, folder: RunFolder, acted: Behaviour, found: dict[str, Any]) -> list[str]:

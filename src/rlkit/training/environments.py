@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import warnings
 from typing import Any
 
@@ -12,12 +11,10 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
-from rlkit.envs.batch import BatchEnv
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
 from rlkit.rewards.config import PreferencesConfig, RewardConfig
 from rlkit.rewards.envs import LearnedRewardEnvs
-from rlkit.rewards.horizon import absorbing_batch, absorbing_env
 from rlkit.training.tasks import EnvConfig
 
 
@@ -40,20 +37,21 @@ def make_envs(
     """
     arguments = config.arguments(judging=judging)
     check_id(config.id)
-    learned = isinstance(reward, PreferencesConfig)
-    hold = _hold(reward) if isinstance(reward, PreferencesConfig) else None
     try:
         envs: VectorEnv[Any, Any, Any]
         if config.id in ENVIRONMENTS:
-            envs = _make_batch(config.id, num_envs, arguments, hold)
+            envs = gymnasium.make_vec(
+                config.id, num_envs, vectorization_mode="vector_entry_point", autoreset_mode="same_step", **arguments
+            )
         else:
-            make = functools.partial(_make_one, config.id, arguments, hold)
+            make = functools.partial(_make_one, config.id, arguments)
             with warnings.catch_warnings():  # what gymnasium.make warns of once is not news for each of many
                 warnings.simplefilter("once")
                 envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     except (gymnasium.error.Error, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"env.id={config.id} cannot be made: {error}") from error
-    return (LearnedRewardEnvs if learned else VecEnvAdapter)(envs, 1.0 if reward is None else reward.scale)
+    adapter = LearnedRewardEnvs if isinstance(reward, PreferencesConfig) else VecEnvAdapter
+    return adapter(envs, 1.0 if reward is None else reward.scale)
 
 
 def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
@@ -61,24 +59,8 @@ def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
     return gymnasium.make(config.id, **{**config.arguments(judging=True), **arguments})
 
 
-def _hold(reward: PreferencesConfig) -> float | None:
-    """Steps that an ended episode stands still; None: its end is shown."""
-    return {"absorbing": float(reward.segment), "fixed": math.inf, "shown": None}[reward.ends]
-
-
-def _make_one(env_id: str, arguments: dict[str, Any], hold: float | None) -> gymnasium.Env[Any, Any]:
-    env = gymnasium.make(env_id, **arguments)
-    return Replayable(env if hold is None else absorbing_env(env, hold))
-
-
-def _make_batch(env_id: str, num_envs: int, arguments: dict[str, Any], hold: float | None) -> VectorEnv[Any, Any, Any]:
-    make = functools.partial(gymnasium.make_vec, env_id, num_envs, vectorization_mode="vector_entry_point")
-    if hold is None:
-        return make(autoreset_mode="same_step", **arguments)
-    envs = make(autoreset_mode="disabled", **arguments)
-    if not isinstance(envs, BatchEnv):
-        raise UsageError(f"the ends of {env_id} with these arguments cannot be hidden: give reward.ends=shown")
-    return absorbing_batch(envs, hold)
+def _make_one(env_id: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    return Replayable(gymnasium.make(env_id, **arguments))
 
 
 def check_id(env_id: str) -> None:

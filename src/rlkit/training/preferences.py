@@ -55,7 +55,14 @@ class Preferences:
         )
         self._store = ComparisonStore.create(folder.preferences / STORE, header)
         self.loop = PreferenceLoop(
-            reward, envs, self._store, steps=config.steps, seed=config.seed, score=score, device=config.device
+            reward,
+            envs,
+            self._store,
+            steps=config.steps,
+            gamma=config.agent.gamma,
+            seed=config.seed,
+            score=score,
+            device=config.device,
         )
         envs.source = self.loop
 
@@ -63,7 +70,7 @@ class Preferences:
         """Let the agent know of a round: what it keeps gets the new rewards, and figures go to its logger."""
         config, scale = self._config, self._envs.reward_scale
         if outcome.fitted and config.relabel:
-            relabel(model, self._envs.observation_space, lambda *step: self.loop.model.predict(*step) * scale)
+            relabel(model, self._envs.observation_space, lambda *step: self.loop.rewards_of(*step) * scale)
         if outcome.first_fit and config.reset_critic and config.entropy:
             reset_critic(model, RESET_UPDATES)
         for name, value in outcome.figures.items():
