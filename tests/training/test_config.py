@@ -9,8 +9,9 @@ import yaml
 
 from rlkit.agents import AGENTS
 from rlkit.errors import UsageError
-from rlkit.training.config import ENVS, changed, compose_run, described, from_plain, keys, parse, to_plain
+from rlkit.training.config import changed, compose_run, described, from_plain, keys, parse, to_plain
 from rlkit.training.run import resume_config
+from rlkit.training.tasks import ENVS
 
 
 def test_the_default_is_to_bargain_with_ppo() -> None:

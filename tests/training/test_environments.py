@@ -14,6 +14,7 @@ from rlkit import cli, load_policy
 from rlkit.envs.batch import BatchEnv
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError
+from rlkit.rewards.config import RewardConfig
 from rlkit.training import checkpoint
 from rlkit.training.config import compose_run
 from rlkit.training.environments import check_id, make_env, make_envs
@@ -23,7 +24,7 @@ from runs import QUIET, assert_same, newest, progress
 
 def test_our_own_are_one_batch() -> None:
     config = compose_run(["env.max_turns=4"]).env
-    envs = make_envs(config, 7, reward_scale=0.5)
+    envs = make_envs(config, 7, reward=RewardConfig(scale=0.5))
     assert isinstance(envs.envs.unwrapped, BatchEnv)
     assert (envs.num_envs, envs.reward_scale) == (7, 0.5)
     assert envs.observation_space.shape == (87,)

@@ -16,8 +16,9 @@ from commands import run
 from rlkit.errors import UsageError
 from rlkit.training import film
 from rlkit.training.clips import Clip
-from rlkit.training.config import EnvConfig, compose_run
+from rlkit.training.config import compose_run
 from rlkit.training.film import CLIP_EVERY, Album, Film, moves, read_film, record
+from rlkit.training.tasks import EnvConfig
 from runs import images
 
 

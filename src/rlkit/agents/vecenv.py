@@ -82,10 +82,23 @@ class VecEnvAdapter(VecEnv):
         infos: list[Info] = [{}] * self.num_envs
         if dones.any():
             self._finish(np.flatnonzero(dones), truncated & ~terminated, info, infos)
-        scaled = rewards * self.reward_scale
+        scaled = self._agent_rewards(rewards, terminated, dones, info.get("final_obs")) * self.reward_scale
         if self.reward_normalizer is not None:
             scaled = self.reward_normalizer(scaled, dones)
         return observations, scaled.astype(np.float32), dones, infos
+
+    def _agent_rewards(
+        self, rewards: NDArray[Any], terminated: NDArray[np.bool_], dones: NDArray[np.bool_], last: Any
+    ) -> NDArray[Any]:
+        """What the agent gets for the task's rewards, shape ``(n,)``: the same.
+
+        Args:
+            rewards: The task's.
+            terminated: Whether the episode terminated.
+            dones: Whether it ended.
+            last: What was seen at the end of those that did; None if none did.
+        """
+        return rewards
 
     def _finish(self, rows: NDArray[np.int64], timed_out: NDArray[np.bool_], info: Info, infos: list[Info]) -> None:
         """Infos of episodes that ended, and the sums of their figures."""

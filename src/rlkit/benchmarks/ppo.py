@@ -156,7 +156,7 @@ def compare_runs(steps: int = 30_000) -> list[list[str]]:
 def environment_share(steps: int = 100_000) -> float:
     """Share of the main job's time (``env=negotiation`` as configured) that environments and adapter take."""
     config = compose_run(["env=negotiation"])
-    envs = make_envs(config.env, config.num_envs(), reward_scale=config.reward.scale)
+    envs = make_envs(config.env, config.num_envs(), reward=config.reward)
     learner = cast(BaseAlgorithm, build_agent(config.agent, envs, seed=0, device="cpu", masked=True))
     learner.set_logger(Logger(None, []))
     learner.learn(1)

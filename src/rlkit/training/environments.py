@@ -14,17 +14,24 @@ from rlkit.envs import ENVIRONMENTS
 from rlkit.envs.pixels import Pixels
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
-from rlkit.training.config import EnvConfig
+from rlkit.rewards.config import PreferencesConfig, RewardConfig
+from rlkit.rewards.envs import LearnedRewardEnvs
+from rlkit.training.tasks import EnvConfig
 
 
-def make_envs(config: EnvConfig, num_envs: int, *, judging: bool = False, reward_scale: float = 1.0) -> VecEnvAdapter:
+def make_envs(
+    config: EnvConfig, num_envs: int, *, judging: bool = False, reward: RewardConfig | None = None
+) -> VecEnvAdapter:
     """Environments for a Stable-Baselines3 agent.
 
     Args:
         config: Which, and with what arguments.
         num_envs: How many.
         judging: With the arguments for judging an agent.
-        reward_scale: What the agent's rewards are multiplied by.
+        reward: What the agent's rewards are; None: the environment's.
+
+    Returns:
+        An adapter; for a reward from preferences, one that needs its source of rewards yet.
 
     Raises:
         UsageError: If there is no such environment, or it refuses its arguments.
@@ -46,7 +53,8 @@ def make_envs(config: EnvConfig, num_envs: int, *, judging: bool = False, reward
                 envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     except (gymnasium.error.Error, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"env.id={config.id} cannot be made: {error}") from error
-    return VecEnvAdapter(envs, reward_scale)
+    adapter = LearnedRewardEnvs if isinstance(reward, PreferencesConfig) else VecEnvAdapter
+    return adapter(envs, 1.0 if reward is None else reward.scale)
 
 
 def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:

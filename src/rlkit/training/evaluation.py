@@ -21,9 +21,10 @@ from rlkit.envs import ENVIRONMENTS
 from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval
-from rlkit.training.config import EnvConfig, RunConfig
+from rlkit.training.config import RunConfig
 from rlkit.training.environments import make_env, make_envs
 from rlkit.training.folder import RunFolder
+from rlkit.training.tasks import EnvConfig
 
 SEED_OFFSET = 1_000_003  # evaluation seeds lie apart from training's
 FINAL_EPISODES = 100

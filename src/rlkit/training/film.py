@@ -16,10 +16,10 @@ from rlkit.agents import LEARNERS
 from rlkit.agents.policy import Policy, load_policy
 from rlkit.errors import UsageError
 from rlkit.training.clips import Clip, check_path, write_clip
-from rlkit.training.config import EnvConfig
 from rlkit.training.environments import make_env
 from rlkit.training.evaluation import SEED_OFFSET, pictures
 from rlkit.training.folder import RunFolder
+from rlkit.training.tasks import EnvConfig
 
 VIDEO = ("video", "video_seconds", "video_size")  # settings of scripts/evaluate.py
 MOVING_FPS = 15  # an environment with fewer frames a second is told by pictures, not by clips

@@ -31,6 +31,8 @@ class RunFolder:
         evaluation: ``evaluation.json``: the final judgement.
         report: ``report.md``: the same to read.
         curves: ``curves.png``: learning curves.
+        preferences: ``preferences/``: comparisons that the reward was learned from, and the audit of it.
+        reward: ``reward/``: the learned reward.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -42,6 +44,8 @@ class RunFolder:
         self.evaluation = self.path / "evaluation.json"
         self.report = self.path / "report.md"
         self.curves = self.path / "curves.png"
+        self.preferences = self.path / "preferences"
+        self.reward = self.path / "reward"
 
     @classmethod
     def create(cls, config: RunConfig) -> RunFolder:

@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from rlkit.agents import LEARNERS
-from rlkit.agents.config import DPPOConfig, MinibatchConfig, OffPolicyConfig, OnPolicyConfig
+from rlkit.agents.config import AgentConfig, DPPOConfig, MinibatchConfig, OffPolicyConfig, OnPolicyConfig
 from rlkit.errors import UsageError
+from rlkit.rewards.config import PreferencesConfig
 
 if TYPE_CHECKING:
     from rlkit.training.config import RunConfig
@@ -76,6 +77,7 @@ def check(config: RunConfig) -> None:
             raise UsageError(f"{key} must be at least {minimum}, got {value}")
     if not (config.reward.scale > 0 and math.isfinite(config.reward.scale)):
         raise UsageError(f"reward.scale must be above 0 and finite, got {config.reward.scale}")
+    config.reward.check(config.steps, config.num_envs())
     _check_agent(config.agent)
     _check_pixels(config)
     _check_together(config)
@@ -104,6 +106,8 @@ def _check_agent(agent: Any) -> None:
 
 def _check_together(config: RunConfig) -> None:
     agent = config.agent
+    if isinstance(config.reward, PreferencesConfig) and not isinstance(agent, AgentConfig):
+        raise UsageError(f"agent={agent.name} chooses no actions that could be compared: leave reward= out")
     if isinstance(agent, OnPolicyConfig):
         rollout = agent.n_steps * config.num_envs()
         if isinstance(agent, MinibatchConfig) and agent.batch_size > rollout:

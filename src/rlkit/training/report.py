@@ -20,6 +20,7 @@ from rlkit.agents import LEARNERS
 from rlkit.errors import UsageError, nearest
 from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm
+from rlkit.training.audit_report import section
 from rlkit.training.evaluation import task_evaluation
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import STEP, read_progress
@@ -28,8 +29,9 @@ RETURN = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
 FIGURES = (RETURN, EVALUATION)  # what runs are compared by
 ERROR = "eval/mae"  # of what predicts instead of acting
-ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean")
-NOT_DRAWN = ("time/", "eval/", "rollout/", "train/")
+PREFERENCES = tuple(f"preferences/{name}" for name in ("labels", "fresh_accuracy", "correlation_segment", "alarm"))
+ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean", *PREFERENCES)
+NOT_DRAWN = ("time/", "eval/", "rollout/", "train/", "preferences/")
 POINTS = 200  # of a curve over several seeds
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 
@@ -70,6 +72,7 @@ def write_report(folder: RunFolder, tables: str) -> None:
         "![learning curves](curves.png)",
         "",
         *(["## Judgement", "", tables] if tables else []),
+        section(folder),
     ]
     write_atomically(folder.report, "\n".join(lines))
 

@@ -9,34 +9,29 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import torch as th
 from omegaconf import OmegaConf
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import HParam
-from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 from rlkit.agents import AGENTS, build_agent
 from rlkit.agents.learner import Learner
-from rlkit.agents.normalization import Normalizer
-from rlkit.agents.policy import Policy, env_observation_space, save_policy
-from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.errors import UsageError
+from rlkit.rewards.envs import LearnedRewardEnvs
 from rlkit.training import budget, checkpoint, snapshot
+from rlkit.training.auditing import audit_run
+from rlkit.training.callback import Boundary, RunCallback, diverged, export
 from rlkit.training.config import RESUME_KEYS, RunConfig, check_key
 from rlkit.training.environments import make_envs
 from rlkit.training.evaluation import (
-    SEED_OFFSET,
     evaluate_run,
-    evaluation_envs,
-    play_episodes,
     save_judgement,
 )
-from rlkit.training.film import Album
 from rlkit.training.folder import RunFolder
-from rlkit.training.logs import CPU, CpuClock, ProgressBar, make_logger, read_progress
+from rlkit.training.logs import ProgressBar, make_logger
+from rlkit.training.preferences import PreferenceCallback, Preferences
 from rlkit.training.report import draw_curves, write_report
 
 
@@ -51,10 +46,6 @@ class Stopped(Exception):
     def __init__(self, number: int, folder: RunFolder) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.signal, self.folder = number, folder
-
-
-class _Boundary(Exception):
-    """Leaves Stable-Baselines3's loop between two iterations."""
 
 
 def train(config: RunConfig) -> RunFolder:
@@ -72,16 +63,19 @@ def train(config: RunConfig) -> RunFolder:
     """
     if config.threads:
         th.set_num_threads(config.threads)
-    envs = make_envs(config.env, config.num_envs(), reward_scale=config.reward.scale)
+    envs = make_envs(config.env, config.num_envs(), reward=config.reward)
     spec = AGENTS.get(config.agent.name)
     masked = spec is not None and spec.masked is not None and envs.has_attr("action_masks")
     model = build_agent(config.agent, envs, seed=config.seed, device=config.device, masked=masked)
     folder = RunFolder(config.resume) if config.resume else RunFolder.create(config)
+    preferences = None
     try:
         with folder.locked():
-            _learn(model, config, folder, masked)
+            if isinstance(envs, LearnedRewardEnvs):
+                preferences = Preferences(config, envs, folder)
+            _learn(model, config, folder, masked, preferences)
             with _stop_at_once(folder):
-                finish(folder, evaluate=config.evaluate)
+                finish(folder, evaluate=config.evaluate, preferences=preferences)
     except OSError as error:
         raise UsageError(
             f"cannot write to {folder.path}: {error.strerror or error}. The run is as its newest checkpoint has it: "
@@ -90,15 +84,19 @@ def train(config: RunConfig) -> RunFolder:
     except KeyboardInterrupt:
         raise Stopped(signal.SIGINT, folder) from None
     finally:
+        if preferences is not None:
+            preferences.close()
         envs.close()
     return folder
 
 
-def finish(folder: RunFolder, *, evaluate: bool) -> None:
-    """Curves, judgement and report of a trained run."""
+def finish(folder: RunFolder, *, evaluate: bool, preferences: Preferences | None = None) -> None:
+    """Curves, judgement and report of a trained run, and the audit of a learned reward."""
     draw_curves(folder)
     tables = ""
     if evaluate:
+        if preferences is not None:
+            print(audit_run(folder, preferences.loop))
         judgement, tables = evaluate_run(folder)
         save_judgement(folder.evaluation, judgement)
         print(tables)
@@ -138,10 +136,16 @@ def resume_config(saved: RunConfig, asked: dict[str, Any], folder: Path) -> RunC
     return saved
 
 
-def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder, masked: bool) -> None:
+def _learn(
+    model: BaseAlgorithm | Learner,
+    config: RunConfig,
+    folder: RunFolder,
+    masked: bool,
+    preferences: Preferences | None,
+) -> None:
     found = checkpoint.load_newest(folder.checkpoints, _say) if config.resume else None
     if found is not None:
-        _go_back(model, folder, *found)
+        _go_back(model, preferences, folder, *found)
     elif config.resume:
         _say(f"{folder.path} has no checkpoint yet: beginning anew")
         model.set_logger(make_logger(folder, resumed_at=-1))
@@ -150,7 +154,7 @@ def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder,
     left = config.steps - model.num_timesteps
     if left <= 0:
         _say(f"{folder.path} has {model.num_timesteps:,} steps already; steps=<more> goes on")
-        _export(model, config, folder, masked)  # of that last checkpoint
+        export(model, config, folder, masked, preferences)  # of that last checkpoint
         model.logger.close()
         return
     if config.resume:
@@ -161,187 +165,43 @@ def _learn(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder,
         _say(line)
     bar = ProgressBar(config.steps, model.num_timesteps, config.progress)
     with _stop_requests(bar.say) as requests:
-        callback = RunCallback(config, folder, bar, requests, masked)
+        callback = RunCallback(config, folder, bar, requests, masked, preferences)
+        callbacks: BaseCallback = callback
+        if preferences is not None:
+            asking = PreferenceCallback(preferences, bar.say, lambda: bool(requests))
+            callbacks = CallbackList([asking, callback])
         try:
-            model.learn(left, callback=callback, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
-        except _Boundary:
+            model.learn(left, callback=callbacks, log_interval=None, reset_num_timesteps=False)  # type: ignore[arg-type]
+        except Boundary:
             raise Stopped(requests[0], folder) from None
         except ValueError as error:
             if "to satisfy the constraint" not in str(error):  # PyTorch's distributions refuse what is not a number
                 raise
-            raise _diverged(model, folder) from error
+            raise diverged(model, folder) from error
         finally:
             callback.close()
             bar.close()
             model.logger.close()
 
 
-def _export(model: BaseAlgorithm | Learner, config: RunConfig, folder: RunFolder, masked: bool) -> None:
-    """Write ``policy/``."""
-    if isinstance(model, Learner):
-        model.export(folder.policy, config.env.id)
-    else:
-        save_policy(folder.policy, model, config.agent, env_id=config.env.id, masked=masked)
-
-
-def _go_back(model: BaseAlgorithm | Learner, folder: RunFolder, source: Path, state: dict[str, Any]) -> None:
+def _go_back(
+    model: BaseAlgorithm | Learner,
+    preferences: Preferences | None,
+    folder: RunFolder,
+    source: Path,
+    state: dict[str, Any],
+) -> None:
     """Give the agent the state of a checkpoint, and a logger that forgets what came after."""
     try:
         step = int(state["counters"]["num_timesteps"])
         model.set_logger(make_logger(folder, resumed_at=step or -1))  # at step 0 the hyperparameters come anew
         snapshot.put(model, state)
+        if preferences is not None:
+            preferences.loop.set_state(state["preferences"])
     except UsageError:
         raise
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise UsageError(f"{source} does not fit its run's configuration: {error!r}") from error
-
-
-class RunCallback(BaseCallback):
-    """What happens between two iterations: figures, evaluations, checkpoints, and the end if it was asked for.
-
-    Args:
-        config: The run's.
-        folder: The run's.
-        bar: Is told of every step.
-        requests: Signals that asked to stop.
-        masked: Whether the network takes action masks.
-    """
-
-    def __init__(
-        self, config: RunConfig, folder: RunFolder, bar: ProgressBar, requests: list[int], masked: bool
-    ) -> None:
-        super().__init__()
-        self._config, self._folder, self._bar, self._requests, self._masked = config, folder, bar, requests, masked
-        self._eval_envs: VecEnvAdapter | None = None
-        self._handled = 0
-        self._clock = CpuClock(0.0)
-        self._album: Album | None = None
-        self._normalizer: Normalizer | None = None
-
-    def _on_training_start(self) -> None:
-        self._handled = self.model.num_timesteps
-        earlier = [row[CPU] for row in read_progress(self._folder.progress) if CPU in row]
-        self._clock = CpuClock(earlier[-1] if earlier else 0.0)
-        extractor = getattr(getattr(self.model, "policy", None), "features_extractor", None)
-        self._normalizer = extractor if isinstance(extractor, Normalizer) else None
-        if self._handled == 0:
-            self._record_hyperparameters()
-            if self._normalizer is not None:
-                self._normalizer.gather(self.model._last_obs)  # type: ignore[arg-type]
-
-    def _on_rollout_start(self) -> None:
-        if self._normalizer is not None:
-            self._normalizer.settle()
-        stop = bool(self._requests)
-        if self.model.num_timesteps > self._handled:
-            self._between_iterations(last=stop)
-        elif stop:
-            self._checkpoint()
-        if stop:
-            raise _Boundary
-
-    def _on_step(self) -> bool:
-        if self._normalizer is not None:
-            self._normalizer.gather(self.locals["new_obs"])
-        window = self.model.ep_info_buffer
-        self._bar.update(self.num_timesteps, safe_mean([info["r"] for info in window]) if window else None)
-        return True
-
-    def _on_training_end(self) -> None:
-        if self._normalizer is not None:
-            self._normalizer.settle()
-        self._between_iterations(last=True, final=True)
-
-    def _between_iterations(self, *, last: bool, final: bool = False) -> None:
-        """Do what is due; ``last``: no other time will come, ``final``: the run has all its steps."""
-        before, self._handled = self._handled, self.model.num_timesteps
-        config = self._config
-
-        def due(every: int) -> bool:
-            return every > 0 and self._handled // every > before // every
-
-        evaluate = due(config.eval_every) or (final and config.eval_every > 0)
-        save = due(config.checkpoint_every) or last
-        log = due(config.log_every) or evaluate or final
-        if (evaluate or save or log) and not _is_finite(self.model):
-            raise _diverged(self.model, self._folder)
-        if evaluate:
-            with self._clock.paused():
-                self._evaluate(final)
-        if log:
-            envs = cast(VecEnvAdapter, self.model.env)
-            for name, value in envs.pop_metrics().items():
-                self.logger.record(f"{envs.metrics_prefix}/{name}", value)
-            self.logger.record(CPU, self._clock.seconds())
-            self.model.dump_logs()
-        if save:
-            self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        for output in self.logger.output_formats:
-            if hasattr(output, "writer"):
-                output.writer.flush()  # figures up to the checkpoint are on disk before it
-        tree = snapshot.take(self.model)
-        checkpoint.save(self._folder.checkpoints, self.model.num_timesteps, tree, self._config.keep_checkpoints)
-        _export(self.model, self._config, self._folder, self._masked)
-
-    def _evaluate(self, final: bool) -> None:
-        config = self._config
-        learner: Any = self.model
-        if isinstance(learner, Learner):
-            learner.evaluate()
-            return
-        if self._eval_envs is None or self._album is None:
-            self._eval_envs = evaluation_envs(config.env, config.eval_episodes)
-            self._album = Album(config.env, self._eval_envs.metadata, config.eval_every, self._bar.say)
-        description = {"agent": config.agent.name, "env_id": config.env.id}
-        policy = Policy(self.model.policy, env_observation_space(self.model), description)
-        seed = SEED_OFFSET + config.seed
-        episodes = play_episodes(policy, self._eval_envs, config.eval_episodes, seed)
-        self.logger.record("eval/mean_reward", float(episodes.returns.mean()))
-        self.logger.record("eval/mean_ep_length", float(episodes.lengths.mean()))
-        if episodes.successes is not None:
-            self.logger.record("eval/success_rate", float(episodes.successes.mean()))
-        prefix = self._eval_envs.metrics_prefix
-        for name, value in self._eval_envs.pop_metrics().items():
-            self.logger.record(f"eval/{prefix}_{name}", value)
-        shown = self._album.look(policy, seed, self.model.num_timesteps, final=final)
-        for tag, drawn in shown.items():
-            self.logger.record(tag, drawn, exclude=("stdout", "csv"))
-
-    def _record_hyperparameters(self) -> None:
-        plain = {
-            "agent": self._config.agent.name,
-            "env": self._config.env.id,
-            "seed": self._config.seed,
-            "steps": self._config.steps,
-            "n_envs": self._config.num_envs(),
-            "reward_scale": self._config.reward.scale,
-        }
-        for key, value in vars(self._config.agent).items():
-            plain.setdefault(key, value if isinstance(value, bool | int | float | str) else str(value))
-        metrics = {"rollout/ep_rew_mean": 0.0, "eval/mean_reward": 0.0}
-        self.logger.record("hyperparameters", HParam(plain, metrics), exclude=("stdout", "csv"))
-        self.logger.dump(0)
-
-    def close(self) -> None:
-        """Close what was made for evaluations."""
-        if self._eval_envs is not None:
-            self._eval_envs.close()
-
-
-def _is_finite(model: BaseAlgorithm | Learner) -> bool:
-    """Whether the network's numbers are; a learner that is no agent answers for its own."""
-    if isinstance(model, Learner):
-        return True
-    return all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters())
-
-
-def _diverged(model: BaseAlgorithm | Learner, folder: RunFolder) -> UsageError:
-    return UsageError(
-        f"training diverged: after {model.num_timesteps:,} steps the network's numbers are not finite any more. Begin "
-        f"anew with a lower agent.learning_rate or reward.scale; checkpoints in {folder.checkpoints} are from before"
-    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from rlkit.agents.replay.ring import GOES_ON, TERMINATED, TRUNCATED, FrameRing, 
 from rlkit.agents.replay.tree import SumTree
 
 TRIES = 1_000  # draws before a uniform choice is given up
+RELABELLED = 1_024  # steps at once
 LEAST_PRIORITY = 1e-6  # so that a transition without error is drawn again some day
 
 
@@ -307,6 +309,34 @@ class CompactReplay(BaseBuffer):
             self._largest = max(self._largest, float(priorities.max()))
             usable = self.ring.usable(batch.rows, batch.at)
             self._priorities.set(self._leaves(batch.rows, batch.at), np.where(usable, priorities**self.alpha, 0.0))
+
+    def relabel(
+        self, rewards: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.bool_], NDArray[Any]], NDArray[Any]]
+    ) -> int:
+        """Replace the rewards of all steps whose observations are still there.
+
+        Args:
+            rewards: Of observations ``(m, *obs_shape)``, actions ``(m,)``, whether the episode terminated ``(m,)``, and
+                the observations that followed ``(m, *obs_shape)``.
+
+        Returns:
+            How many steps.
+        """
+        ring, count = self.ring, 0
+        for row in range(self.n_envs):
+            kept = np.arange(ring.oldest[row], ring.written[row])
+            kept = kept[ring.usable(np.full(len(kept), row), kept)]
+            for at in np.array_split(kept, max(1, -(-len(kept) // RELABELLED))):
+                rows, places = np.full(len(at), row), at % self.buffer_size
+                if len(at):
+                    actions, terminated = ring.actions[rows, places].astype(np.int64), ring.ends[rows, places]
+                    seen = ring.stacks(rows, at), ring.stacks(rows, at + 1)
+                    ring.rewards[rows, places] = rewards(seen[0], actions, terminated == TERMINATED, seen[1])
+            if self._rewarding is not None:
+                weights = (ring.rewards[row, kept % self.buffer_size] != 0).astype(np.float64)
+                self._rewarding.set(self._leaves(np.full(len(kept), row), kept), weights)
+            count += len(kept)
+        return count
 
     def _tensor(self, array: NDArray[Any]) -> th.Tensor:
         return th.from_numpy(np.ascontiguousarray(array)).to(self.device)
