@@ -60,7 +60,7 @@ def test_gives_back_records_and_shared_tensors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [np.array([object()]), object(), {1, 2}, len])
 def test_code_and_objects_cannot_be_saved(value: Any, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="cannot be in a checkpoint"):
+    with pytest.raises(TypeError, match="cannot be kept"):
         checkpoint.save(tmp_path, 1, {"value": value}, keep=1)
     assert checkpoint.load_newest(tmp_path, print) is None
 

@@ -23,6 +23,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from rlkit.errors import UsageError
+from rlkit.trees import pack, unpack
 
 FORMAT = 1
 STATE, ARRAYS, TENSORS, MANIFEST = "state.json", "arrays.npz", "tensors.safetensors", "manifest.json"
@@ -103,7 +104,7 @@ def load(checkpoint: Path) -> dict[str, Any]:
         with (checkpoint / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         tensors = load_tensors((checkpoint / TENSORS).read_bytes())
-        tree = _unpack(state, arrays, tensors)
+        tree = unpack(state, {"array": arrays, "tensor": tensors})
     except UsageError:
         raise
     except Exception as error:  # whatever the parsers make of bytes that somebody changed, sums and all
@@ -148,7 +149,14 @@ def load_newest(folder: Path, tell: Callable[[str], None]) -> tuple[Path, dict[s
 def _write(folder: Path, tree: dict[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     tensors: dict[str, th.Tensor] = {}
-    state = json.dumps(_pack(tree, arrays, tensors))
+
+    def put_aside(value: Any) -> Any:
+        if not isinstance(value, th.Tensor):
+            return None
+        tensors[f"t{len(tensors)}"] = value.detach().cpu().contiguous().clone()
+        return {"tensor": f"t{len(tensors) - 1}"}
+
+    state = json.dumps(pack(tree, arrays, put_aside))
     (folder / STATE).write_text(state, encoding="utf-8")
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -158,45 +166,6 @@ def _write(folder: Path, tree: dict[str, Any]) -> None:
     for name in (STATE, ARRAYS, TENSORS, MANIFEST):
         _sync(folder / name)
     _sync(folder)
-
-
-def _pack(value: Any, arrays: dict[str, np.ndarray], tensors: dict[str, th.Tensor]) -> Any:
-    """A tree as JSON; its arrays and tensors are put aside under numbers."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray):
-        if value.dtype.hasobject:
-            raise TypeError("an array of Python objects cannot be in a checkpoint")
-        arrays[f"a{len(arrays)}"] = value
-        return {"array": f"a{len(arrays) - 1}"}
-    if isinstance(value, th.Tensor):
-        tensors[f"t{len(tensors)}"] = value.detach().cpu().contiguous().clone()
-        return {"tensor": f"t{len(tensors) - 1}"}
-    if isinstance(value, dict):
-        items = value.items()
-        return {"dict": [[_pack(key, arrays, tensors), _pack(part, arrays, tensors)] for key, part in items]}
-    if isinstance(value, list | tuple):
-        kind = "list" if isinstance(value, list) else "tuple"
-        return {kind: [_pack(part, arrays, tensors) for part in value]}
-    raise TypeError(f"{type(value).__name__} cannot be in a checkpoint")
-
-
-def _unpack(packed: Any, arrays: dict[str, np.ndarray], tensors: dict[str, th.Tensor]) -> Any:
-    if not isinstance(packed, dict):
-        return packed
-    ((kind, content),) = packed.items()
-    if kind == "array":
-        return arrays[content]
-    if kind == "tensor":
-        return tensors[content]
-    if kind == "dict":
-        return {_unpack(key, arrays, tensors): _unpack(part, arrays, tensors) for key, part in content}
-    if kind in ("list", "tuple"):
-        parts = [_unpack(part, arrays, tensors) for part in content]
-        return parts if kind == "list" else tuple(parts)
-    raise ValueError(f"unknown kind {kind!r}")
 
 
 def _sha256(path: Path) -> str:
