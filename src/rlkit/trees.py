@@ -87,3 +87,14 @@ def from_bytes(data: bytes) -> Any:
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return unpack(json.loads(arrays.pop(_STRUCTURE).tobytes()), {"array": arrays})
+
+
+def map_arrays(function: Callable[[NDArray[Any]], Any], tree: Any) -> Any:
+    """The same tree, each array replaced by what a function makes of it."""
+    if isinstance(tree, np.ndarray):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: map_arrays(function, part) for key, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(map_arrays(function, part) for part in tree)
+    return tree

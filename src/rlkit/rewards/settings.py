@@ -89,7 +89,7 @@ class QueryConfig:
         method: What ranks candidates: ``uniform`` (none), ``disagreement`` (standard deviation of the members'
             probabilities; Christiano et al. 2017), ``entropy`` (B-Pref), ``bald`` (mutual information).
         candidates: How many times more pairs are drawn than asked.
-        newest: Segments come from so many newest episodes of each environment (QPA; Hu et al. 2024); 0: from all that
+        newest: Segments come from so many newest episodes (QPA; Hu et al. 2024); 0: from all that
             are kept.
         diverse: Choose from the better half of the candidates those far from one another and from what is labelled
             (k-center).
