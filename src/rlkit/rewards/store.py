@@ -232,17 +232,21 @@ class ComparisonStore(Notes):
         """Id of the newest answer or undoing; 0 before the first. Ids rise in the order of commits."""
         return int(self.rows("SELECT coalesce(max(id), 0) FROM answers")[0][0])
 
-    def labels(self, after: int = 0, upto: int | None = None) -> list[Label]:
+    def labels(self, after: int = 0, upto: int | None = None, *, undone: bool = False) -> list[Label]:
         """Answers that count, skips left out, oldest first.
 
         Args:
             after: Only those with a higher id.
             upto: As things stood when this was the newest id; None: as they stand.
+            undone: Also those that had been taken back by then.
         """
-        upto = self.newest() if upto is None else upto
         sql = f"""SELECT {_LABEL} FROM answers AS a WHERE undoes IS NULL AND answer != 'skip' AND id > ?1 AND id <= ?2
-            AND NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id AND u.id <= ?2) ORDER BY id"""
-        return [_label(row) for row in self.rows(sql, after, upto)]
+            AND (?3 OR NOT EXISTS (SELECT 1 FROM answers AS u WHERE u.undoes = a.id AND u.id <= ?2)) ORDER BY id"""
+        return [_label(row) for row in self.rows(sql, after, self.newest() if upto is None else upto, undone)]
+
+    def undone(self, upto: int) -> list[int]:
+        """Ids of answers that had been taken back when this was the newest id."""
+        return [label for (label,) in self.rows("SELECT undoes FROM answers WHERE undoes NOT NULL AND id <= ?", upto)]
 
     def progress(self, annotator: str | None = None, now: float | None = None) -> Progress:
         """How far the labelling is.
