@@ -40,6 +40,7 @@ export class Deck {
       this.filling = insist(() => post('next', {annotator: this.annotator, count}), this.onAway)
         .then(({pairs}) => pairs.forEach(pair => this.#take(pair)))
         .finally(() => { this.filling = null; });
+      this.filling.catch(() => {}); // who has no pair waits for it, and hears of it
     }
     await (this.pairs.length ? undefined : this.filling);
     return this.pairs.length > 0;

@@ -46,6 +46,7 @@ export class Lesson {
   }
 
   async #answerTo({left, right}) {
+    this.stage.wait();
     const films = await Promise.all([left, right].map(async segment => decode(await this.deck.load(segment))));
     this.stage.show(films);
     return new Promise(waiting => { this.waiting = waiting; });
@@ -55,16 +56,18 @@ export class Lesson {
     $('teach-text').textContent = 'Which one is better? Try: this one does not count yet.';
     const choice = await this.#answerTo(example);
     const agree = choice === example.choice;
-    $('teach-text').textContent =
-      `${agree ? 'So says the lesson' : `The lesson says: ${WORDS[example.choice]}`}. ${example.why}`;
+    const verdict = agree ? 'The lesson agrees' : `The lesson says: ${WORDS[example.choice]}`;
+    $('teach-text').textContent = `You chose: ${WORDS[choice]}. ${verdict}. ${example.why}`;
     await this.#next('Next');
     return agree;
   }
 
   async #explain(example) {
     $('teach-text').textContent = 'Which one is better? Your answer will explain the goal to all who label after you.';
-    const choice = await this.#answerTo(example);
-    $('teach-text').textContent = `You chose: ${WORDS[choice]}.`;
+    let choice = await this.#answerTo(example);
+    const tell = () => { $('teach-text').textContent = `You chose: ${WORDS[choice]}.`; };
+    const change = chosen => { choice = chosen; tell(); this.waiting = change; };
+    change(choice);
     $('why').value = '';
     $('why-label').hidden = false;
     $('why').focus();
@@ -77,6 +80,7 @@ export class Lesson {
         $('teach-error').textContent = error instanceof Away ? 'The server does not answer: try again.' : error.message;
       }
     }
+    this.waiting = null;
     $('why-label').hidden = true;
     return 1;
   }

@@ -12,12 +12,13 @@ const $ = id => document.getElementById(id);
 const WORDS = {left: 'left', right: 'right', tie: 'equal', cant_tell: 'can’t tell', skip: 'skipped'};
 const KEYS = {ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'tie', ArrowDown: 'cant_tell', s: 'skip'}; // Christiano et al. (2017), B
 const UNLOCK_MS = 250; // a key that was meant for the pair before does not answer this one
+const LATE_MS = 300;
 const FLASH_MS = 120;
 const POLL_MS = 4000;
 const NAME = 'rlkit-label:name';
 
 const player = new Player([$('left'), $('right')], onFrame);
-const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null, undoing: false};
+const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null};
 
 function setMode(mode) {
   document.body.dataset.mode = mode;
@@ -48,13 +49,21 @@ const stage = {
     player.show(films);
     const {width, height} = films[0][0];
     $('clips').style.setProperty('--ratio', width / height);
-    $('loading').textContent = '';
+    this.say('');
+    $('stage').dataset.ready = true;
     state.shown = performance.now();
     state.unseen = document.hidden;
   },
-  wait(text) {
+  // Nothing to judge; without a text, clips are on their way.
+  wait(text = '') {
     player.clear();
+    $('stage').dataset.ready = false;
     state.shown = null;
+    this.say(text);
+    if (!text) this.late = setTimeout(() => this.say('Drawing the clips …'), LATE_MS);
+  },
+  say(text) {
+    clearTimeout(this.late);
     $('loading').textContent = text;
   },
 };
@@ -81,8 +90,8 @@ function onFatal(error) {
 
 async function showCurrent() {
   const turn = showCurrent.turn = {};
-  stage.wait('');
-  const late = setTimeout(() => { if (turn === showCurrent.turn) $('loading').textContent = 'Drawing the clips …'; }, 300);
+  state.unseeable = false;
+  stage.wait();
   try {
     while (!await more()) {
       if (turn !== showCurrent.turn) return;
@@ -92,16 +101,17 @@ async function showCurrent() {
       await sleep(1500);
       if (turn !== showCurrent.turn) return;
     }
+    if (turn !== showCurrent.turn) return;
     setMode('label');
     const pair = state.deck.current;
     const films = await state.deck.films(pair);
     if (turn === showCurrent.turn) stage.show(films);
   } catch (error) {
     if (turn !== showCurrent.turn) return;
-    if (error instanceof Refused && state.deck.current) stage.wait(`${error.message}. Skip this pair.`);
-    else onFatal(error);
-  } finally {
-    clearTimeout(late);
+    if (error instanceof Refused && state.deck.current) {
+      state.unseeable = true;
+      stage.wait(`${error.message}. Skip this pair.`);
+    } else onFatal(error);
   }
   state.deck.fill().catch(error => { if (!(error instanceof Refused)) onFatal(error); });
 }
@@ -116,25 +126,24 @@ async function more() {
   }
 }
 
-async function choose(choice, button) {
+async function choose(choice) {
   if (state.lesson) {
     if (state.shown && state.lesson.choose(choice)) flash(choice);
     return;
   }
   const pair = state.deck?.current;
-  const cannotBeSeen = !state.shown && $('loading').textContent.endsWith('Skip this pair.');
   if (document.body.dataset.mode !== 'label' || !pair || state.undoing || state.choosing) return;
-  if (!(choice === 'skip' ? state.shown || cannotBeSeen : state.shown)) return;
-  const took = state.shown ? Math.round(performance.now() - state.shown) : null;
+  if (!state.shown && !(choice === 'skip' && state.unseeable)) return;
+  const took = state.shown && Math.round(performance.now() - state.shown);
   if (took !== null && took < UNLOCK_MS) return;
   state.choosing = true;
-  const ms = state.unseen ? null : took;
+  const ms = state.unseen ? null : took; // who was elsewhere meanwhile has not taken so long
   state.outbox.add('answer', {annotator: state.annotator, lease: pair.lease, choice, ms});
   flash(choice);
   $('last').textContent = `Last: ${WORDS[choice]}`;
   await sleep(FLASH_MS);
   state.choosing = false;
-  stage.wait('');
+  stage.wait();
   state.deck.drop();
   showCurrent();
 }
@@ -158,7 +167,7 @@ function onDone(kind, body, reply) {
     state.undoing = false;
     $('last').textContent = reply.pair ? 'Taken back: answer it anew' : 'There is nothing to take back';
     if (reply.pair) {
-      stage.wait('');
+      stage.wait();
       state.deck.putFirst(reply.pair);
       showCurrent();
     }
@@ -219,6 +228,7 @@ async function enter(annotator) {
 }
 
 function welcome(editing = false) {
+  showCurrent.turn = null; // whatever was coming up, comes later
   setMode('welcome');
   $('name').value = state.annotator || localStorage.getItem(NAME) || '';
   $('goal-fields').hidden = Boolean(state.goal) && !editing;
