@@ -21,16 +21,19 @@ ROWS = 2
 
 def make_envs(env_id: str) -> Any:
     if env_id in ENVIRONMENTS:
-        return gymnasium.make_vec(
-            env_id, ROWS, vectorization_mode="vector_entry_point", autoreset_mode="same_step"
-        )
+        return gymnasium.make_vec(env_id, ROWS, vectorization_mode="vector_entry_point", autoreset_mode="same_step")
     return SyncVectorEnv([lambda: Replayable(gymnasium.make(env_id))] * ROWS, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
-def live(envs: Any, steps: int, length: int, seed: int = 0) -> EpisodePool:
+def live(envs: Any, steps: int, seed: int = 0) -> EpisodePool:
     """Random steps of the environments, recorded."""
     pool = EpisodePool(
-        envs.single_observation_space, envs.single_action_space, ROWS, steps=steps, every=10, simulators=Simulators(envs)
+        envs.single_observation_space,
+        envs.single_action_space,
+        ROWS,
+        steps=steps,
+        every=10,
+        simulators=Simulators(envs),
     )
     envs.action_space.seed(seed)
     observations, _ = envs.reset(seed=seed)
@@ -48,7 +51,7 @@ def make_run(
 ) -> Path:
     """A run folder with pairs to compare."""
     envs = make_envs(env_id)
-    pool = live(envs, steps=8 * length, length=length)
+    pool = live(envs, steps=8 * length)
     header = Header(
         env_id=env_id,
         env_kwargs={},
