@@ -26,9 +26,13 @@ class Server:
     """
 
     def __init__(self, run: Path, *arguments: str) -> None:
-        self._said = run / "label.err"
+        self.run, self._said = run, run / "label.err"
+        self.start(*arguments)
+
+    def start(self, *arguments: str) -> None:
+        """Begin, or begin anew."""
         with self._said.open("w") as said:
-            command = [sys.executable, str(SCRIPT), f"run={run}", *arguments]
+            command = [sys.executable, str(SCRIPT), f"run={self.run}", *arguments]
             self.process = subprocess.Popen(command, stderr=said, stdout=said)
 
     @property
@@ -40,6 +44,11 @@ class Server:
     def link(self) -> str:
         """Where it is, token and all; waits until it says."""
         return link_of(lambda: self.said)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return port_of(self.link)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send it a signal, and wait for its end."""
@@ -54,6 +63,11 @@ def link_of(said: Callable[[], str]) -> str:
         assert time.monotonic() < end, said()
         time.sleep(0.01)
     return found[0]
+
+
+def port_of(link: str) -> int:
+    """The port in a link."""
+    return int(link.partition("127.0.0.1:")[2].partition("/")[0])
 
 
 def blind(run: Path, port: int = 0) -> Command:
