@@ -253,7 +253,8 @@ def test_progress_tells_what_is_left_and_when_answers_have_an_effect(taught: Com
     told = ada.get("/api/progress?annotator=Ada").json()
     assert told["progress"]["answered"] == told["progress"]["mine"] == 3
     assert told["training"]["effect_s"] == pytest.approx(30.0, abs=3.0)
-    assert told["training"]["starving"]
+    assert told["training"]["starving"] and not told["training"]["waiting"]
+    assert told["progress"]["answers"] == 3
     assert ada.get("/api/progress?annotator=Bob").json()["progress"]["mine"] == 0
     taught.note("training", note | {"time": time.time() - 3_600})
     assert ada.get("/api/progress?annotator=Ada").json()["training"] is None  # it said nothing for an hour

@@ -249,7 +249,11 @@ def _lesson_of(annotator: str) -> str:
 
 
 def _training(noted: Any) -> Reply | None:
-    """What the trainer says, in seconds from now; None: it is not running."""
+    """What the trainer says, in seconds from now; None: it is not running.
+
+    It writes ``step``, ``steps``, ``next_fit_s`` (None: not known), ``starving``, ``waiting`` (for the first answers) and
+    ``time``, when it wrote.
+    """
     if not isinstance(noted, dict):
         return None
     age_s = max(0.0, time.time() - float(noted.get("time", time.time())))
@@ -262,4 +266,5 @@ def _training(noted: Any) -> Reply | None:
         "steps": noted.get("steps"),
         "effect_s": effect_s,
         "starving": bool(noted.get("starving")),
+        "waiting": bool(noted.get("waiting")),
     }

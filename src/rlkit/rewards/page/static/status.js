@@ -19,10 +19,11 @@ export function showProgress({answered, pairs, budget, mine}) {
 
 export function showEffect(training) {
   let text = 'Training is not running: answers are kept for it.';
-  if (training) {
-    text = training.effect_s === null ? 'The agent is training; answers are used at its next fit.'
+  if (training?.waiting) text = 'The agent waits for its first answers.';
+  else if (training) {
+    text = training.effect_s === null ? 'The agent is training; your answers are used at its next fit.'
       : `Your answers reach the agent in about ${duration(training.effect_s)}.`;
-    if (training.starving) text = `The agent waits for answers. ${text}`;
+    if (training.starving) text = `Answers are scarce. ${text}`;
   }
   $('effect').textContent = text;
 }
