@@ -105,7 +105,7 @@ def test_an_answer_is_about_what_was_on_that_side(taught: ComparisonStore, ada: 
         ada.answer(shown["lease"], choice)
         label = taught.labels()[-1]
         pair = taught.pair(shown["pair"])
-        assert (label.pair, label.annotator, label.ms) == (pair.id, "Ada", 9)
+        assert (label.pair, label.annotator, label.ms) == (pair.id, "Ada", 900)
         goal = taught.goal()
         assert goal is not None and label.goal == goal.digest
         if choice in ("left", "right"):

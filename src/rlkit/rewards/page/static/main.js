@@ -68,12 +68,11 @@ const stage = {
   },
 };
 
-function isAway() { $('unsent').textContent = 'The server does not answer. Trying again …'; }
+function isAway() { onUnsent(state.outbox?.waiting ?? 0, true); }
 
 function onUnsent(waiting, away) {
-  const answers = waiting === 1 ? '1 answer is' : `${waiting} answers are`;
-  $('unsent').textContent = away ? `The server does not answer. ${answers} kept here and will be sent.` : '';
-  $('unsent').dataset.waiting = waiting;
+  const kept = waiting === 1 ? '1 answer is kept here and will be sent.' : `${waiting} answers are kept here and will be sent.`;
+  $('unsent').textContent = away ? `The server does not answer. ${waiting ? kept : 'Trying again …'}` : '';
 }
 
 // Nothing goes on without opening the link again, or loading the page.
@@ -137,6 +136,7 @@ async function choose(choice) {
   const took = state.shown && Math.round(performance.now() - state.shown);
   if (took !== null && took < UNLOCK_MS) return;
   state.choosing = true;
+  $('stage').dataset.ready = 'chosen';
   const ms = state.unseen ? null : took; // who was elsewhere meanwhile has not taken so long
   state.outbox.add('answer', {annotator: state.annotator, lease: pair.lease, choice, ms});
   flash(choice);
