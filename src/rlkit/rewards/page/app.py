@@ -251,8 +251,8 @@ def _lesson_of(annotator: str) -> str:
 def _training(noted: Any) -> Reply | None:
     """What the trainer says, in seconds from now; None: it is not running.
 
-    It writes ``step``, ``steps``, ``next_fit_s`` (None: not known), ``starving``, ``waiting`` (for the first answers) and
-    ``time``, when it wrote.
+    It writes ``step``, ``steps``, ``next_fit_s`` (None: not known), ``starving``, ``waiting`` (for the first answers),
+    and ``time``, when it wrote.
     """
     if not isinstance(noted, dict):
         return None
