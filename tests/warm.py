@@ -4,7 +4,9 @@ import gymnasium
 import numpy as np
 import sb3_contrib  # noqa: F401
 import torch
+import uvicorn  # noqa: F401
 
+import rlkit.rewards.page.app
 import rlkit.training.report
 import rlkit.training.run  # noqa: F401
 from rlkit.envs.negotiation import evaluation

@@ -79,6 +79,19 @@ Trials are done one after another, on one core. Started once more, for another c
 at.
 """
 
+LABEL_HELP = """\
+Ask people which of two clips is better.    python scripts/label.py run=<folder> [key=value ...]
+
+  host=127.0.0.1     address to listen on; 0.0.0.0 lets other computers in
+  port=8700          0: any that is free
+  token=true         false: no link is needed (host= of this computer only)
+  names=[label.lan]  names of this computer that browsers may use, beside its host name and its addresses
+  cache_mb=512       of rendered clips on the disk
+  lease_s=120        how long a pair is kept for who looks at it
+
+The run trains with reward=preferences reward.teacher.name=people; it goes on meanwhile, or later (docs/labelling.md).
+"""
+
 EXPORT_HELP = """\
 Write the acting network of a run as one file.    python scripts/export.py run=<folder> [key=value ...]
 
@@ -106,6 +119,11 @@ def evaluate_main(arguments: Sequence[str] | None = None) -> int:
 def play_main(arguments: Sequence[str] | None = None) -> int:
     """``rlkit-play``."""
     return _command(_play, arguments)
+
+
+def label_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-label``."""
+    return _command(_label, arguments)
 
 
 def report_main(arguments: Sequence[str] | None = None) -> int:
@@ -249,6 +267,26 @@ def _rules_of_run(path: str) -> dict[str, Any]:
     if config.env.pixels:
         raise UsageError(f"{path} is a run whose agent sees pixels: in the terminal there are none")
     return {key: value for key, value in config.env.arguments().items() if key in RULES}
+
+
+def _label(arguments: list[str]) -> int:
+    import dataclasses
+
+    from rlkit.rewards.page.serve import PageConfig, serve
+
+    kinds = {field.name: type(field.default) for field in dataclasses.fields(PageConfig)}
+    settings = _settings(arguments, LABEL_HELP, ("run", *kinds))
+    if settings is None:
+        return 0
+    run = Path(str(_required(settings, "run", "run=<run folder>")))
+    names = settings.get("names", [])
+    settings["names"] = tuple(map(str, [names] if isinstance(names, str) else names))
+    for key, value in settings.items():
+        accepted = (int, float) if kinds[key] is float else (kinds[key],)
+        if type(value) not in accepted:
+            raise UsageError(f"{key} must be a {kinds[key].__name__}, got {value!r}")
+    serve(run, PageConfig(**settings))
+    return 0
 
 
 def _report(arguments: list[str]) -> int:

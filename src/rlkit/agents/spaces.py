@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-from stable_baselines3.common.vec_env import VecTransposeImage
 
 from rlkit.errors import UsageError
 
@@ -65,6 +63,9 @@ def _compact(bounds: NDArray[Any]) -> Any:
 
 def channels_first(space: spaces.Space[Any]) -> spaces.Space[Any]:
     """The space that Stable-Baselines3's networks see."""
+    from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+    from stable_baselines3.common.vec_env import VecTransposeImage
+
     if isinstance(space, spaces.Dict):
         return spaces.Dict({key: channels_first(part) for key, part in space.spaces.items()})
     if isinstance(space, spaces.Box) and is_image_space(space) and not is_image_space_channels_first(space):

@@ -168,6 +168,14 @@ class Desk:
                 return self._lend(lease, annotator, self.store.pair(pair), bool(swapped), bool(repeat))
         return None
 
+    def lent(self, annotator: str, lease: str) -> Shown:
+        """What a person was lent under a lease, also when its time is over.
+
+        Raises:
+            UnknownLease: If there is none.
+        """
+        return self._lease(annotator, lease)
+
     def _lend(self, lease: str, annotator: str, pair: Pair, swapped: bool, repeat: bool) -> Shown:
         until = self.clock() + self.lease_s
         about = {"pair": pair.id, "annotator": annotator, "swapped": swapped, "repeat": repeat}

@@ -1,0 +1,1 @@
+"""The page that asks people which of two clips is better."""
