@@ -49,7 +49,7 @@ def tuned(threads: int, rollouts: int = 4) -> Learning:
         rollouts: In a round.
     """
     config = compose_run(["env=locomotion", "agent=ppo", f"env.threads={threads}"])
-    envs = make_envs(config.env, config.num_envs(), reward_scale=config.reward.scale)
+    envs = make_envs(config.env, config.num_envs(), reward=config.reward)
     return Learning(cast(BaseAlgorithm, build_agent(config.agent, envs, seed=0, device="cpu", masked=False)), rollouts)
 
 
