@@ -316,6 +316,7 @@ class PreferenceLoop:
                 "labels_used": len(self.labels),
                 "starving": self._starving,
                 "waiting": waiting,
+                "time": time.time(),
             },
         )
 
