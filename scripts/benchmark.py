@@ -1,4 +1,4 @@
-"""Measure speed as ratios: ``python scripts/benchmark.py negotiation|ppo|continuous|cooling|dqn|locomotion|preferences``."""
+"""Measure speed as ratios: ``python scripts/benchmark.py <name>``; ``--help`` lists the names."""
 
 from rlkit.cli import benchmark_main
 
