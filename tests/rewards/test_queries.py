@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rewards.people import ACTIONS, LENGTH, OBSERVATIONS, fitted_model
-from rlkit.errors import UsageError
 from rlkit.rewards.model import RewardModel
 from rlkit.rewards.pool import EpisodePool
 from rlkit.rewards.queries import METHODS, QuerySelector, bald, both, disagreement, entropy, farthest_first
@@ -105,31 +102,3 @@ def test_farthest_first_covers_and_stays_away_from_what_is_known() -> None:
     assert sorted(farthest_first(points, points[:1], 9).tolist()) == [0, 1, 2, 3, 4]
     one, two = np.ones((1, 2), np.float32), np.zeros((1, 2), np.float32)
     np.testing.assert_array_equal(both(one, two), both(two, one))
-
-
-def test_ten_times_the_candidates_are_scored_within_a_tenth_of_a_second(tmp_path: Path) -> None:
-    model, labels = fitted_model(tmp_path, n=40)
-    selector, pool = QuerySelector(QueryConfig(), segment=LENGTH, seed=0), make_pool()
-    took = []
-    for _ in range(5):
-        begin = time.process_time()
-        selector.select(50, pool, model, labels)
-        took.append(time.process_time() - begin)
-    assert min(took) < 0.1
-
-
-def test_a_selector_goes_on_where_it_was_left(model: RewardModel) -> None:
-    whole, second = (QuerySelector(QueryConfig(), segment=LENGTH, seed=0) for _ in range(2))
-    pool = make_pool()
-    whole.select(5, pool, model)
-    second.set_state(whole.get_state())
-    both_ = [selector.select(5, pool, model) for selector in (whole, second)]
-    for one, other in zip(*both_, strict=True):
-        assert one.first.start == other.first.start and one.score == other.score and one.swapped == other.swapped
-
-
-def test_impossible_choices_are_refused() -> None:
-    with pytest.raises(UsageError, match="did you mean 'bald'"):
-        select(None, method="bold")
-    with pytest.raises(UsageError, match="reward.queries.uniform_share must be from 0.0 to 1.0"):
-        select(None, uniform_share=2.0)
