@@ -24,7 +24,7 @@ LEGEND = """\
 Interquartile mean over seeds, 95 % bootstrap interval in brackets. *Judged*: mean return of 100 episodes at the end.
 *Mean of the evaluations*: of all along the run, so that it tells how fast was learned; the chance to be better is of
 this figure. *At equal CPU time*: the evaluation when the cheapest run of the stage was at its end. *CPU min*: of
-learning, evaluations apart.
+learning, evaluations apart (and Doom's engine, which is another process and does the same for every arm).
 """
 
 
