@@ -174,7 +174,7 @@ def made(trial: Trial, study: Path, returns: list[float], minutes: float, judged
 
 
 def test_the_page_has_the_numbers(tmp_path: Path) -> None:
-    found = trials(["doom_basic"], None, 2, None)
+    found = trials(["doom_basic"], None, 3, None)
     tracks = {  # mean returns of four evaluations, CPU minutes of the whole, judgement
         "dqn": ([0.0, 0.0, 0.0, 0.0], 4.0, 1.0),
         "more_updates": ([0.0, 20.0, 40.0, 60.0], 8.0, 60.0),
@@ -187,12 +187,13 @@ def test_the_page_has_the_numbers(tmp_path: Path) -> None:
     rows = {line.split("|")[1].strip(" `"): line.split("|")[2:-1] for line in page.splitlines() if "| `" in line[:4]}
     cells = {arm: [cell.strip() for cell in row] for arm, row in rows.items()}
     assert cells["dqn"] == [
-        "2", "1.50 [1.00, 2.00]", "0.50 [0.00, 1.00]", "0.50 [0.00, 1.00]", "0.00 [0.00, 0.00]", "4.0", "never"
+        "3", "2.00 [1.00, 3.00]", "1.00 [0.00, 2.00]", "1.00 [0.00, 2.00]", "0.00 [0.00, 0.00]", "4.0", "never"
     ]  # fmt: skip
-    assert cells["more_updates"][3] == "20.50 [20.00, 21.00]"  # after four of eight minutes
+    assert cells["more_updates"][3] == "21.00 [20.00, 22.00]"  # after four of eight minutes
     assert cells["more_updates"][4] == "" and cells["pixel_control"][4] == "1.00 [1.00, 1.00]"
-    assert cells["pixel_control"][-1] == "2.5 (2 of 2)"
+    assert cells["pixel_control"][-1] == "2.5 (3 of 3)"
     assert "above it: `pixel_control`; below it: `dqn`." in page
+    assert "above it" not in gather(found[:6], tmp_path, tmp_path / "two_seeds.md")
     assert "equal CPU time: 4.0 minutes" in page and "400 environment steps" in page
     assert (tmp_path / "docs" / "page.md").read_text() == page and (tmp_path / "docs" / "page-doom_basic.png").exists()
 

@@ -20,11 +20,12 @@ from rlkit.training.logs import CPU, STEP, read_progress
 from rlkit.training.report import EVALUATION, Curve, draw_comparison, read_curve
 
 COLUMNS = ("arm", "seeds", "judged", "mean of the evaluations", "at equal CPU time")
+LEAST_SEEDS = 3  # for a verdict: the interval of one or two tells nothing
 LEGEND = """\
 Interquartile mean over seeds, 95 % bootstrap interval in brackets. *Judged*: mean return of 100 episodes at the end.
 *Mean of the evaluations*: of all along the run, so that it tells how fast was learned; the chance to be better is of
 this figure. *At equal CPU time*: the evaluation when the cheapest run of the stage was at its end. *CPU min*: of
-learning, evaluations apart.
+learning, evaluations apart (and Doom's engine, which is another process and does the same for every arm).
 """
 
 
@@ -174,8 +175,8 @@ def _row(
 
 
 def _verdicts(stage: StageLike, found: Mapping[str, Sequence[Outcome]]) -> list[str]:
-    """Whether intervals of the evaluations' mean are apart from the rival's, arm by arm."""
-    if stage.rival not in found:
+    """Whether intervals of the evaluations' mean are apart from the rival's, arm by arm; nothing of too few seeds."""
+    if stage.rival not in found or min(map(len, found.values())) < LEAST_SEEDS:
         return []
     low, high = interval(_areas(found[stage.rival]), iqm)
     said: dict[str, list[str]] = {"above": [], "below": [], "not apart from": []}

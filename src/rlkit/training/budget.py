@@ -12,7 +12,7 @@ from rlkit.agents.dqn import DQN
 from rlkit.agents.dqn.networks import Trunk
 from rlkit.training.config import RunConfig
 
-STEP_MS = {"sprite": 0.05, "minatar": 0.1, "arcade": 0.7, "doom": 0.4}  # acting included
+STEP_MS = {"sprite": 0.05, "minatar": 0.1, "arcade": 0.7, "doom": 1.5}  # acting included
 DRAWN_STEP_MS = {"negotiation": 60.0, "cooling": 90.0, "locomotion": 45.0}  # the negotiation's is drawn at both ends
 OTHER_STEP_MS = 3.0  # Gymnasium's classic control, drawn
 UPDATE_MS = {"nature": (43.0, 84 * 84), "nips": (29.0, 84 * 84), "small": (18.0, 42 * 42), "grid": (5.3, 100)}

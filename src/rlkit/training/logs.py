@@ -130,6 +130,8 @@ def _read_cells(path: Path) -> list[dict[str, str]]:
 class CpuClock:
     """CPU seconds that learning took, over all parts of a run: what else the machine does counts less than on the wall.
 
+    Of this process: an engine that is one of its own, as Doom's is, does not count.
+
     Args:
         earlier_s: Of the parts before.
     """
