@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "study": cli.study_main,
     "export": cli.export_main,
     "benchmark": cli.benchmark_main,
+    "label": cli.label_main,
 }
 every_command = pytest.mark.parametrize("name", list(COMMANDS))
 

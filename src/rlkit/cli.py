@@ -102,7 +102,9 @@ Observations in, as the environment shows them; a value of each action out. What
 """
 
 BENCHMARK_HELP = """\
-Measure speed as ratios.    python scripts/benchmark.py {names} [repeats=5]
+Measure speed as ratios.    python scripts/benchmark.py <name> [repeats=5]
+
+  {names}
 """
 
 

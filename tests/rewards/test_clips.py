@@ -99,14 +99,14 @@ def test_frames_are_packed_in_order_and_a_standstill_costs_nothing() -> None:
 
 
 def test_an_environment_without_pictures_is_refused() -> None:
-    gymnasium.register("Blind-v0", entry_point=lambda **_: gymnasium.Env())
+    gymnasium.register("Sightless-v0", entry_point=lambda **_: gymnasium.Env())
     try:
-        with pytest.raises(UsageError, match="Blind-v0"):
-            picture_env(header(env_id="Blind-v0"))
+        with pytest.raises(UsageError, match="Sightless-v0"):
+            picture_env(header(env_id="Sightless-v0"))
         with pytest.raises(UsageError, match="NoSuch-v0"):
             picture_env(header(env_id="NoSuch-v0"))
     finally:
-        del gymnasium.registry["Blind-v0"]
+        del gymnasium.registry["Sightless-v0"]
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def write_report(folder: RunFolder, tables: str) -> None:
         "![learning curves](curves.png)",
         "",
         *(["## Judgement", "", tables] if tables else []),
-        section(folder),
+        *([audit] if (audit := section(folder)) else []),
     ]
     write_atomically(folder.report, "\n".join(lines))
 

@@ -17,6 +17,11 @@ SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "label.py"
 PATIENCE_S = 120.0
 
 
+def _hear_interrupts() -> None:
+    """Where tests run in the background, their children would not hear Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """A server of a run's page.
 
@@ -33,7 +38,7 @@ class Server:
         """Begin, or begin anew."""
         with self._said.open("w") as said:
             command = [sys.executable, str(SCRIPT), f"run={self.run}", *arguments]
-            self.process = subprocess.Popen(command, stderr=said, stdout=said)
+            self.process = subprocess.Popen(command, stderr=said, stdout=said, preexec_fn=_hear_interrupts)
 
     @property
     def said(self) -> str:
