@@ -102,9 +102,7 @@ Observations in, as the environment shows them; a value of each action out. What
 """
 
 BENCHMARK_HELP = """\
-Measure speed as ratios.    python scripts/benchmark.py <name> [repeats=5]
-
-  {names}
+Speed ratios.    python scripts/benchmark.py {names} [repeats=5]
 """
 
 

@@ -38,8 +38,8 @@ COMPARISONS, STEPS, EPOCHS = 200, 100, 10  # as in the tutorial of `imitation`: 
 SEEN = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 DONE = spaces.Box(-2.0, 2.0, (1,), np.float32)
 ASKED = 50  # pairs of a round; ten times as many are candidates
-MEMBER = {"members": 1, "net_arch": [32, 32], "activation": "relu"}  # the network of the tutorial
-PLAIN = {
+MEMBER: dict[str, Any] = {"members": 1, "net_arch": [32, 32], "activation": "relu"}  # the network of the tutorial
+PLAIN: dict[str, Any] = {
     "epochs": EPOCHS,
     "stop_accuracy": 1.0,
     "filter": False,
