@@ -64,15 +64,18 @@ class Desk:
         with self.store.transaction() as db:
             db.execute("DELETE FROM leases WHERE until < ?", (self.clock() - FORGOTTEN_S,))
             for _ in range(count):
-                repeat_share, overlap_share = self._shares
-                found = self._random.random() < repeat_share and self._repeat(annotator)
-                found = found or (self._random.random() < overlap_share and self._overlap(annotator))
-                found = found or self._open(annotator)
-                if not found:
+                found = self._open(annotator)
+                if not found:  # and no repeats either: who waits asks again every moment, and would get them all
                     break
-                pair, swapped, repeat = found
+                pair, swapped, repeat = self._instead(annotator) or found
                 lent.append(self._lend(secrets.token_urlsafe(12), annotator, pair, swapped, repeat))
         return lent
+
+    def _instead(self, annotator: str) -> tuple[Pair, bool, bool] | None:
+        """Now and then a pair that was answered before, by this person or by another, among those that were not."""
+        repeat_share, overlap_share = self._shares
+        found = self._repeat(annotator) if self._random.random() < repeat_share else None
+        return found or (self._overlap(annotator) if self._random.random() < overlap_share else None)
 
     def held(self, annotator: str) -> list[Shown]:
         """What a person has been lent and not answered, oldest first; for a page that was loaded again."""
