@@ -237,7 +237,7 @@ class PreferenceLoop:
         People may be behind: what they have not answered is asked anew of the present policy, as far as it is due by
         now, but so many open questions as a round has are enough.
         """
-        due = self.schedule.due(self.step)
+        due = self._called_for()
         if self.teacher is not None:
             return due - self._asked
         progress = self.store.progress()
@@ -246,9 +246,13 @@ class PreferenceLoop:
         count = missing if self._round == 0 else min(missing, usual)
         return int(self.store.once(f"ask-{self._round}", max(0, count)))
 
+    def _called_for(self) -> int:
+        """Labels that should have been asked by the present round."""
+        return self.schedule.due(self.schedule.round_step(self._round))
+
     def _wait(self, stopping: Callable[[], bool], say: Callable[[str], None]) -> bool:
         """Wait until people have answered the first questions; whether they have."""
-        wanted = self.schedule.due(self.step)
+        wanted = self._called_for()
         if (answered := self.store.progress().answered) < wanted:
             say(
                 f"Waiting for the first {wanted} answers, {answered} are given: "
@@ -284,7 +288,7 @@ class PreferenceLoop:
 
     def _judge_supply(self, outcome: Round) -> None:
         """Say when labels begin to starve, and when they no longer do."""
-        due, given = self.schedule.due(self.step), len(self.store.labels(0, self._upto))
+        due, given = self._called_for(), len(self.store.labels(0, self._upto))
         starving = given < STARVING * due
         if starving and not self._starving:
             outcome.messages.append(
