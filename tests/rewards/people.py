@@ -9,9 +9,14 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from rlkit.rewards.fit import fit
 from rlkit.rewards.header import Header
-from rlkit.rewards.segments import Clip, Segment
+from rlkit.rewards.labels import LabelSet
+from rlkit.rewards.model import RewardModel
+from rlkit.rewards.segments import Clip, Segment, stack
+from rlkit.rewards.settings import ModelConfig, TeacherConfig
 from rlkit.rewards.store import STORE, ComparisonStore
+from rlkit.rewards.teachers import ScriptedTeacher
 
 WIDTH, LENGTH = 4, 10
 OBSERVATIONS = spaces.Box(-np.inf, np.inf, (WIDTH,), np.float32)
@@ -50,3 +55,27 @@ def add_pairs(store: ComparisonStore, n: int, rng: np.random.Generator, **about:
             key = f"pair-{len(store.pairs()) + len(store.pairs('calibration'))}"
             found.append(store.add_pair(key, first, second, swapped=bool(rng.integers(2)), **about))
     return found
+
+
+def label_pairs(store: ComparisonStore, n: int, seed: int = 0, teacher: TeacherConfig | None = None) -> None:
+    """Pairs of segments with the known reward, answered by a script."""
+    rng, begin = np.random.default_rng([seed, store.newest()]), store.newest()
+    pairs = [(make_segment(rng, store.header.segment), make_segment(rng, store.header.segment)) for _ in range(n)]
+    script = ScriptedTeacher(teacher or TeacherConfig(), seed=seed)
+    answers = script.answer(*(stack(side) for side in zip(*pairs, strict=True)), np.zeros(n, np.bool_))
+    with store.transaction():
+        for number, (segments, answer) in enumerate(zip(pairs, answers, strict=True)):
+            key = f"{begin}-{number}"
+            pair = store.add_pair(key, *map(store.add_segment, segments), swapped=False, uniform=number % 2 == 0)
+            store.record(key, pair, answer, "script")
+
+
+def fitted_model(folder: Path, n: int = 60, seed: int = 0, **settings: Any) -> tuple[RewardModel, LabelSet]:
+    """A reward model that has learned from a few pairs."""
+    store = new_store(folder)
+    label_pairs(store, n, seed)
+    model = RewardModel(OBSERVATIONS, ACTIONS, ModelConfig(**({"epochs": 10} | settings)), seed=seed)
+    labels = LabelSet(store, model, seed=seed)
+    labels.update(store.newest())
+    fit(model, labels)
+    return model, labels

@@ -13,6 +13,8 @@ from rlkit.agents.spaces import channels_first
 from rlkit.errors import UsageError
 from rlkit.rewards.segments import Tree
 
+COARSE = 8  # places of a picture that its summary looks at, along each edge
+
 
 class Features(NamedTuple):
     """Inputs of the network.
@@ -69,6 +71,33 @@ class Inputs:
         numbers.append(_flat(actions, self.action_space, lead))
         pictures = (_first(_at(observations, path), space) for path, space in self._pictures)
         return Features(np.concatenate(numbers, -1), tuple(pictures))
+
+    def summary(self, features: Features, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What segments are like: mean and standard deviation of their numbers, mean of their coarse pictures.
+
+        Args:
+            features: Of segments, shape ``(n, length, ...)``.
+            lengths: Steps of each, shape ``(n,)``.
+
+        Returns:
+            Shape ``(n, summary_width)``.
+        """
+        steps = features.numbers.shape[1]
+        there = (np.arange(steps) < lengths[:, None]).astype(np.float32) / lengths[:, None]
+        mean = np.einsum("nl,nlw->nw", there, features.numbers)
+        apart = features.numbers - mean[:, None]
+        parts = [mean, np.sqrt(np.einsum("nl,nlw->nw", there, apart * apart))]
+        for pictures, (_, height, width) in zip(features.pictures, self.pictures, strict=True):
+            coarse = pictures[..., :: -(-height // COARSE), :: -(-width // COARSE)]
+            parts.append(np.einsum("nl,nl...->n...", there, coarse).reshape(len(lengths), -1))
+        return np.concatenate(parts, 1).astype(np.float32)
+
+    @property
+    def summary_width(self) -> int:
+        """Numbers in a summary."""
+        pictures = tuple(np.zeros((1, 1, *shape), np.uint8) for shape in self.pictures)
+        one = Features(np.zeros((1, 1, self.width), np.float32), pictures)
+        return self.summary(one, np.ones(1, np.int64)).shape[1]
 
 
 def _leaves(space: spaces.Space[Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], spaces.Space[Any]]]:

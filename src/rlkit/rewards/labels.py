@@ -43,6 +43,7 @@ class LabelSet:
         self.numbers = np.empty((keep, 2, length, self._inputs.width), np.float32)  # taken from memory as it fills
         self.pictures = [self._on_disk((keep, 2, length, *shape)) for shape in self._inputs.pictures]
         self.lengths = np.zeros((keep, 2), np.int64)
+        self.summaries = np.zeros((keep, 2, self._inputs.summary_width), np.float32)
         self.ids = np.zeros(keep, np.int64)
         self.targets = np.zeros(keep)
         self.counts = np.zeros((self._config.members, keep), np.int64)
@@ -102,6 +103,7 @@ class LabelSet:
         self.numbers[slot, :, :steps] = features.numbers
         for kept, seen in zip(self.pictures, features.pictures, strict=True):
             kept[slot, :, :steps] = seen
+        self.summaries[slot] = self._inputs.summary(features, both.lengths)
         self.lengths[slot] = both.lengths
         self.ids[slot], self.targets[slot], self.uniform[slot] = label.id, TARGET[label.answer], pair.uniform
         self.counts[:, slot] = self._drawn(label.id)

@@ -60,6 +60,7 @@ class RewardNetworks(nn.Module):
         for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
             self.weights.append(nn.Parameter(_drawn((members, fan_in, fan_out), fan_in, generator)))
             self.biases.append(nn.Parameter(th.zeros(members, 1, fan_out)))
+        self._layers = tuple(zip(self.weights, self.biases, strict=True))  # the same; lists of parameters are slow
 
     def forward(self, numbers: th.Tensor, pictures: Sequence[th.Tensor] = ()) -> th.Tensor:
         """Rewards of steps, shape ``(members, n)``.
@@ -68,7 +69,8 @@ class RewardNetworks(nn.Module):
             numbers: Shape ``(n, width)``, the same for all members, or ``(members, n, width)``.
             pictures: Each of shape ``(n, channels, height, width)`` or ``(members, n, ...)``, uint8.
         """
-        return th.baddbmm(self.biases[-1], self._hidden(numbers, pictures), self.weights[-1]).squeeze(-1)
+        weight, bias = self._layers[-1]
+        return th.baddbmm(bias, self._hidden(numbers, pictures), weight).squeeze(-1)
 
     def returns(
         self, numbers: th.Tensor, pictures: Sequence[th.Tensor], length: int, there: th.Tensor | None = None
@@ -86,19 +88,20 @@ class RewardNetworks(nn.Module):
             sums, steps = hidden.sum(2), th.full((1, 1, 1), float(length), device=hidden.device)
         else:
             sums, steps = (hidden * there.unsqueeze(-1)).sum(2), there.sum(2, keepdim=True)
-        return (th.bmm(sums, self.weights[-1]) + steps * self.biases[-1]).squeeze(-1)  # the last layer is linear
+        weight, bias = self._layers[-1]
+        return (th.bmm(sums, weight) + steps * bias).squeeze(-1)  # the last layer is linear
 
     def _hidden(self, numbers: th.Tensor, pictures: Sequence[th.Tensor]) -> th.Tensor:
         parts = [numbers if numbers.ndim == 3 else numbers.expand(self.members, *numbers.shape)]
         parts += [eye(seen) for eye, seen in zip(self.eyes, pictures, strict=True)]
         hidden = parts[0] if len(parts) == 1 else th.cat(parts, -1)
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+        for weight, bias in self._layers[:-1]:
             hidden = self._activate(th.baddbmm(bias, hidden, weight))
         return hidden
 
     def square_sums(self) -> th.Tensor:
         """Sum of the squares of each member's weights (biases are free), shape ``(members,)``."""
-        own = [weight.square().flatten(1).sum(1) for weight in self.weights]
+        own = [weight.square().sum((1, 2)) for weight, _ in self._layers]
         return th.stack(own + [eye.square_sums() for eye in self.eyes]).sum(0)  # type: ignore[operator]
 
 

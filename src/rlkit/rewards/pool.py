@@ -153,7 +153,7 @@ class EpisodePool:
             while taken[0][0] < now - self.steps:
                 taken.popleft()
 
-    def draw(self, n: int, length: int, rng: np.random.Generator, *, newest: int = 0) -> Spans:
+    def draw(self, n: int, length: int, rng: np.random.Generator, *, newest: int = 0, least: int = 1) -> Spans:
         """Segments at random, with replacement, each possible one as likely as any other.
 
         An episode that ended before ``length`` steps is one segment, the whole of it.
@@ -162,8 +162,8 @@ class EpisodePool:
             n: How many.
             length: Steps of each, at most.
             rng: Draws.
-            newest: Only from so many newest episodes, or from a few more if these have fewer than ``n`` segments; 0:
-                from all.
+            newest: Only from so many newest episodes; 0: from all.
+            least: From a few episodes more, if these have fewer segments than that.
 
         Raises:
             ValueError: If nothing that is kept is long enough.
@@ -171,7 +171,7 @@ class EpisodePool:
         rows, first, lengths, possible = self._stretches(length)
         if newest:
             order = np.argsort(-(first + lengths), kind="stable")
-            enough = int(np.searchsorted(np.cumsum(possible[order]), n)) + 1
+            enough = int(np.searchsorted(np.cumsum(possible[order]), least)) + 1
             chosen = order[: max(newest, enough)]
             rows, first, lengths, possible = rows[chosen], first[chosen], lengths[chosen], possible[chosen]
         ends = np.cumsum(possible)
@@ -197,6 +197,10 @@ class EpisodePool:
         lengths = following - places
         last = self._ended[rows, slots[rows, following - 1]]
         whole = self._begun[rows, slots[rows, places]] == 0
+        for stretch in np.flatnonzero(~whole) if self._simulators is not None else ():  # of each row one at most
+            seen = self._snapshots[rows[stretch]][0][0] - self.oldest[rows[stretch]] - places[stretch]
+            skipped = min(max(seen, 0), lengths[stretch])
+            places[stretch], lengths[stretch] = places[stretch] + skipped, lengths[stretch] - skipped
         possible = np.where(lengths >= length, lengths - length + 1, (last & whole).astype(np.int64))
         some = possible > 0
         return rows[some], (self.oldest[rows] + places)[some], lengths[some], possible[some]
