@@ -1,4 +1,4 @@
-"""Measure speed as ratios: ``python scripts/benchmark.py negotiation|ppo|cooling``."""
+"""Measure speed as ratios: ``python scripts/benchmark.py negotiation|ppo|continuous|cooling|dqn|locomotion``."""
 
 from rlkit.cli import benchmark_main
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import io
 import json
 import os
@@ -25,6 +27,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": cli.evaluate_main,
     "play": cli.play_main,
     "report": cli.report_main,
+    "study": cli.study_main,
     "export": cli.export_main,
     "benchmark": cli.benchmark_main,
 }
@@ -62,6 +65,16 @@ def test_help_of_train_lists_the_keys_of_what_was_chosen(
 def test_help_of_a_mistake_is_the_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.train_main(["agent=pp0", "--help"]) == 2
     assert "did you mean 'ppo'" in capsys.readouterr().err
+
+
+def test_help_lists_benchmarks_that_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each a module whose ``main`` takes the one key."""
+    assert cli.benchmark_main([]) == 0
+    listed = capsys.readouterr().out.split("benchmark.py ")[1].split()[0].split("|")
+    assert {"negotiation", "cooling", "locomotion"} <= set(listed)
+    for name in listed:
+        main = importlib.import_module(f"rlkit.benchmarks.{name}").main
+        assert list(inspect.signature(main).parameters) == ["repeats"]
 
 
 def test_every_console_command_is_installed() -> None:

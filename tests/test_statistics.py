@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlkit.statistics import RESAMPLES, grouped_interval, interval, iqm, mean
+from rlkit.statistics import RESAMPLES, grouped_interval, interval, iqm, mean, probability_of_improvement
 
 # Agarwal et al. 2021, section 4.3: the mean of the middle half of all runs of all tasks. rliable's `aggregate_iqm` is
 # scipy.stats.trim_mean(scores, proportiontocut=0.25, axis=None) on such a matrix, here 5 runs x 4 tasks. By hand: of 20
@@ -120,6 +120,22 @@ def test_groups_of_other_sizes_count_by_their_size() -> None:
 def test_nothing_to_resample_is_an_error(values: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"scores of shape \(n,\) with n >= 1, got"):
         interval(values)
+
+
+def test_the_chance_to_be_better() -> None:
+    """Counted over all pairs, a draw as half; sure where the two are apart, a half where they are the same."""
+    low, high = np.arange(5.0), np.arange(5.0) + 10
+    assert probability_of_improvement(high, low) == (1.0, 1.0, 1.0)
+    assert probability_of_improvement(low, high) == (0.0, 0.0, 0.0)
+    chance, least, most = probability_of_improvement(low, low)
+    assert chance == 0.5 and least < 0.3 and most > 0.7
+    assert probability_of_improvement(np.array([1.0, 3.0]), np.array([2.0, 3.0, 0.0]))[0] == pytest.approx(3.5 / 6)
+
+
+@pytest.mark.parametrize("sides", [(np.zeros(0), np.zeros(2)), (np.zeros(2), np.zeros(0))])
+def test_nobody_to_be_better_than_is_an_error(sides: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="scores are needed on both sides"):
+        probability_of_improvement(*sides)
 
 
 def test_resamples_are_many() -> None:

@@ -124,7 +124,16 @@ class Reaching(Toy):
         return self._seen
 
 
-TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming, Reaching)
+class Blind(Toy):
+    """Takes a render mode and has none."""
+
+    metadata = {"render_modes": ["ansi"]}
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode
+
+
+TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming, Reaching, Blind)
 for _toy in TOYS:
     gymnasium.register(f"{_toy.__name__}-v0", entry_point=_toy)
 gymnasium.register("NoLibrary-v0", entry_point="some_simulator.envs:Env")

@@ -17,6 +17,7 @@ Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is 
   env=negotiation                       bargain over books, hats and balls (the default)
   env=gym env.id=CartPole-v1            any environment registered with Gymnasium; env.kwargs.<name>= its arguments
   env=sprite                            pixels; so are env=minatar env=arcade env=doom (extras of these names)
+  pixels=true                           any other environment as it is drawn: small, grey, the last four pictures
   agent=ppo                             {agents}
   steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
   resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
@@ -64,6 +65,20 @@ Runs that differ in the seed alone are one group: interquartile mean and 95 % bo
 Writes comparison.png, comparison.md and comparison.json.
 """
 
+STUDY_HELP = """\
+Run a study: many trials, and a page with what came of them.    python scripts/study.py {names} [key=value ...]
+
+  folder=runs/<study>              where trials are, each a run folder; what is done stays, what was stopped goes on
+  output=docs/results/<study>.md   the page, written anew after every trial; pictures are put beside it
+  stages=[sprite,minatar]          of these alone: {stages}
+  arms=[dqn,pixel_control]         of these alone
+  seeds=5                          at most so many of each arm
+  steps=2000                       of every run, to try things out (in another folder=)
+
+Trials are done one after another, on one core. Started once more, for another core, it takes those that no other is
+at.
+"""
+
 EXPORT_HELP = """\
 Write the acting network of a run as one file.    python scripts/export.py run=<folder> [key=value ...]
 
@@ -96,6 +111,11 @@ def play_main(arguments: Sequence[str] | None = None) -> int:
 def report_main(arguments: Sequence[str] | None = None) -> int:
     """``rlkit-report``."""
     return _command(_report, arguments)
+
+
+def study_main(arguments: Sequence[str] | None = None) -> int:
+    """``rlkit-study``."""
+    return _command(_study, arguments)
 
 
 def export_main(arguments: Sequence[str] | None = None) -> int:
@@ -226,6 +246,8 @@ def _rules_of_run(path: str) -> dict[str, Any]:
     config = RunFolder(path).read_config()
     if config.env.name != "negotiation":
         raise UsageError(f"{path} is a run of {config.env.id}: only agents of env=negotiation bargain")
+    if config.env.pixels:
+        raise UsageError(f"{path} is a run whose agent sees pixels: in the terminal there are none")
     return {key: value for key, value in config.env.arguments().items() if key in RULES}
 
 
@@ -246,6 +268,61 @@ def _report(arguments: list[str]) -> int:
     print(compare(paths, output, [figures] if isinstance(figures, str) else list(figures)))
     print(f"Written to {output}/", file=sys.stderr)
     return 0
+
+
+def _study(arguments: list[str]) -> int:
+    import importlib
+
+    from rlkit.studies import STUDIES
+
+    names = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
+    module: Any = importlib.import_module(f"rlkit.studies.{names[0] if names and names[0] in STUDIES else STUDIES[0]}")
+    help_text = STUDY_HELP.format(names="|".join(STUDIES), stages=" ".join(module.STAGES))
+    settings = _settings(
+        [argument for argument in arguments if argument not in names] if names else ["--help"],
+        help_text,
+        ("folder", "output", "stages", "arms", "seeds", "steps"),
+    )
+    if settings is None:
+        return 0
+    if len(names) != 1 or names[0] not in STUDIES:
+        raise UsageError(f"unknown study {' '.join(names)!r}: {nearest(names[0], STUDIES)}")
+    from rlkit.studies.trials import run_trials
+    from rlkit.training.run import Stopped
+
+    label = names[0].replace("_", "-")
+    study, output = (
+        Path(str(settings.get(key, place))).expanduser()
+        for key, place in (("folder", f"runs/{label}"), ("output", f"docs/results/{label}.md"))
+    )
+    numbers = {key: _count(settings, key) for key in ("seeds", "steps")}
+    trials = module.trials(_names(settings, "stages") or list(module.STAGES), _names(settings, "arms"), **numbers)
+
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+    try:
+        elsewhere = run_trials(trials, study, tell, lambda: module.gather(trials, study, output))
+    except Stopped as stop:
+        tell("Stopped. The same command goes on.")
+        return 128 + stop.signal
+    module.gather(trials, study, output)
+    tell(f"Written to {output}" + (f"; other processes are at {len(elsewhere)} trials" if elsewhere else ""))
+    return 0
+
+
+def _names(settings: dict[str, Any], key: str) -> list[str] | None:
+    """A list of names, or one alone; None if there is none."""
+    given = settings.get(key)
+    return given if given is None or isinstance(given, list) else [str(given)]
+
+
+def _count(settings: dict[str, Any], key: str) -> int | None:
+    """A whole number above 0; None if it was not given."""
+    given = settings.get(key)
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
+        raise UsageError(f"{key} must be a whole number >= 1, got {given!r}")
+    return given
 
 
 def _export(arguments: list[str]) -> int:

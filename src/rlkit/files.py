@@ -1,8 +1,10 @@
-"""Files that have either their old or their new content, whatever happens while they are written."""
+"""Files that have either their old or their new content, whatever happens while they are written; and locks."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -41,3 +43,30 @@ def write_together(contents: dict[Path, str | bytes]) -> None:
         for written in unfinished.values():
             written.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold a lock that a process loses when it ends, however it ends.
+
+    Args:
+        path: Of a file or a folder that is there.
+
+    Yields:
+        Whether it is ours; False while another process holds it. Without locks (Windows) always True.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield True
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = True
+        except BlockingIOError:
+            ours = False
+        yield ours
+    finally:
+        os.close(descriptor)

@@ -75,6 +75,36 @@ def grouped_interval(
     return _ends(samples, level)
 
 
+def probability_of_improvement(
+    values: NDArray[np.float64], others: NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float, float]:
+    """The chance that a score drawn from these is above one drawn from the others; equal ones count half.
+
+    Args:
+        values: Independent scores, shape ``(n,)``.
+        others: What they are held against, shape ``(m,)``.
+        level: The interval's coverage.
+
+    Returns:
+        The chance, and lower and upper end of its percentile bootstrap interval.
+
+    Raises:
+        ValueError: If one has no scores.
+
+    Example:
+        >>> probability_of_improvement(np.array([2.0, 3.0]), np.array([1.0, 2.0]))[0]
+        0.875
+    """
+    ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if not len(ours) or not len(theirs):
+        raise ValueError(f"scores are needed on both sides, got {len(ours)} and {len(theirs)}")
+    wins = (np.sign(ours[:, None] - theirs) + 1.0) / 2.0
+    rng = np.random.default_rng(0)
+    rows, columns = (rng.integers(0, n, (RESAMPLES, n)) for n in wins.shape)
+    samples = wins[rows[:, :, None], columns[:, None, :]].mean((1, 2))
+    return float(wins.mean()), *_ends(samples, level)
+
+
 def _resampled(n: int, at_once: int = 200) -> Iterator[NDArray[np.int64]]:
     """Rows drawn with replacement, shape ``(at_once, n)``, :data:`RESAMPLES` in all."""
     rng = np.random.default_rng(0)

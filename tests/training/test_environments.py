@@ -46,6 +46,46 @@ def test_judging_has_arguments_of_its_own() -> None:
     assert make_env(config).unwrapped.opponent_names == ("soft",)
 
 
+@pytest.mark.parametrize("env", ["env=sprite", "env=gym", "env=gym env.id=rlkit/Sprite-v0"])
+def test_pixels_are_side_by_side_and_can_be_resumed(env: str) -> None:
+    config = compose_run([*env.split(), "pixels=true", "env.pixels_edge=20", "env.pixels_stack=3", "agent=dqn"])
+    assert (config.env.pixels, config.num_envs(), config.agent.batch_size) == (True, 4, 32)
+    envs, other = make_envs(config.env, 2), make_envs(config.env, 2)
+    assert envs.observation_space.shape == (3, 20, 20) and (envs.metadata or {})["frame_stack"] == 3
+    envs.seed(1)
+    envs.reset()
+    other.set_state(envs.get_state())
+    np.testing.assert_array_equal(envs.step(np.array([1, 0]))[0], other.step(np.array([1, 0]))[0])
+
+
+def test_pixels_have_sizes_of_their_own_and_the_tasks_settings() -> None:
+    plain, drawn = (compose_run(["env=negotiation", *more]) for more in ([], ["pixels=true"]))
+    assert (plain.num_envs(), drawn.num_envs()) == (1024, 8)
+    assert drawn.agent.gamma == plain.agent.gamma == 1.0
+    assert compose_run(["env=negotiation", "pixels=true", "agent=a2c"]).env.pixels  # which has no sizes for pictures
+    assert compose_run(["pixels=true", "n_envs=3", "agent.batch_size=8"]).num_envs() == 3
+
+
+def test_agents_of_pixels_play_legally_and_are_judged_by_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The task's own judgement plays on its own observations, so it is not theirs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rlkit.training.evaluation.FINAL_EPISODES", 2)
+    settings = ["env=negotiation", "pixels=true", "agent=dqn", "steps=24", "agent.learning_starts=12", "n_envs=2"]
+    settings += ["agent.batch_size=4", "agent.buffer_size=100", "env.max_turns=4", "env.pixels_edge=36", "run_dir=run"]
+    assert cli.train_main([*settings, "threads=1", "eval_every=16", "eval_episodes=1", "progress=false"]) == 0
+    assert "Mean return over 2 episodes of rlkit/Negotiation-v0" in capsys.readouterr().out
+    assert load_policy("run").observation_space.shape == (4, 36, 36)
+    assert any(row.get("negotiation/illegal") == "0.0" for row in progress(tmp_path / "run"))
+    assert cli.evaluate_main(["run=run", "opponents=[boulware]"]) == 2
+    assert "not judged by opponents=" in capsys.readouterr().err
+    assert cli.evaluate_main(["run=run", "episodes=1", "video=clip.gif", "video_seconds=2"]) == 0
+    assert (tmp_path / "clip.gif").stat().st_size > 1000
+    assert cli.play_main(["run=run"]) == 2
+    assert "sees pixels" in capsys.readouterr().err
+
+
 REFUSED: dict[str, tuple[list[str], str]] = {
     "id": (["env=gym", "env.id=CartPole-v11"], r"unknown env.id 'CartPole-v11': did you mean 'CartPole-v1'\?"),
     "no version": (["env=gym", "env.id=CartPole"], "unknown env.id 'CartPole': did you mean 'CartPole-v"),
@@ -54,6 +94,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "id in a module": (["env=gym", "env.id=toys:Tyo-v0"], "env.id=toys:Tyo-v0 cannot be made"),
     "argument": (["env=gym", "env.kwargs.gravity=3"], "env.id=CartPole-v1 cannot be made: .*gravity"),
     "library": (["env=gym", "env.id=LunarLander-v3"], "env.id=LunarLander-v3 cannot be made: Box2D is not installed"),
+    "no pictures": (["env=gym", "env.id=toys:Toy-v0", "pixels=true"], "env.id=toys:Toy-v0 cannot be made"),
+    "no rgb_array": (["env=gym", "env.id=toys:Blind-v0", "pixels=true"], "an environment that draws itself: Blind-v0"),
+    "no edge": (["pixels=true", "env.pixels_edge=4"], "env.pixels_edge must be at least 8, got 4"),
+    "edge of nothing": (["env.pixels_edge=42"], "env.pixels_edge=42 is of no effect without pixels=true"),
+    "learner": (["env=cooling", "agent=pue_predictor", "pixels=true"], "does not learn from pictures"),
     "opponent": (
         ["env.opponent=lineal"],
         "env.id=rlkit/Negotiation-v0 cannot be made: unknown opponent 'lineal'.*linear",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from stable_baselines3.common.logger import Figure, HParam, Image, Logger
 from rlkit.errors import UsageError
 from rlkit.training.clips import Clip
 from rlkit.training.folder import RunFolder
-from rlkit.training.logs import ProgressBar, ProgressTable, make_logger, read_progress
+from rlkit.training.logs import CpuClock, ProgressBar, ProgressTable, make_logger, read_progress
 from runs import images
 
 
@@ -156,3 +157,17 @@ def test_nothing_is_shown_when_it_is_not_wanted(capsys: pytest.CaptureFixture[st
         bar.update(step, 1.0)
     bar.close()
     assert capsys.readouterr().err == ""
+
+
+def test_cpu_time_counts_on_and_leaves_out_what_is_paused() -> None:
+    clock = CpuClock(earlier_s=100.0)
+    start = time.process_time()
+    while time.process_time() < start + 0.05:
+        pass
+    worked = clock.seconds()
+    assert 100.05 <= worked < 101.0
+    with clock.paused():
+        start = time.process_time()
+        while time.process_time() < start + 0.2:
+            pass
+    assert clock.seconds() < worked + 0.15

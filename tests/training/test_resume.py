@@ -342,6 +342,8 @@ TASKS = "agent.auxiliary.tasks=[pixel_control,reward_prediction,feature_control]
 PIXELS: dict[str, tuple[str, ...]] = {
     "sprite": ("env.fields=5", "env.frame_stack=3", "env.max_steps=9", *SWITCHES, TASKS, "agent.auxiliary.every=3"),
     "minatar": ("env.game=freeway", TASKS, "agent.auxiliary.pixel_cell=1", "env.max_episode_steps=50"),
+    "doom": ("env.frame_skip=10", "agent.train_freq=4", *SWITCHES, TASKS, "agent.auxiliary.shared=false"),
+    "gym": ("pixels=true", "env.pixels_edge=42", "agent.train_freq=4", *SWITCHES, TASKS),  # CartPole as it is drawn
 }
 
 
@@ -350,8 +352,8 @@ def test_auxiliary_tasks_and_the_compact_replay_go_on_bit_for_bit(
     env: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every switch on: frames, priorities, heads and their figures come back."""
-    if env == "minatar":
-        pytest.importorskip("minatar")
+    if env in ("minatar", "doom"):
+        pytest.importorskip({"minatar": "minatar", "doom": "vizdoom"}[env])
     small = ("agent.learning_starts=41", "agent.buffer_size=200", "agent.batch_size=8", "agent.auxiliary.steps=4")
     settings = [f"env={env}", "agent=dqn", *small, *PIXELS[env], "n_envs=2", *BRIEF[1:], *QUIET]
     go_on_bit_for_bit(settings, tmp_path, monkeypatch)

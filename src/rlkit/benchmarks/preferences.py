@@ -39,7 +39,14 @@ SEEN = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 DONE = spaces.Box(-2.0, 2.0, (1,), np.float32)
 ASKED = 50  # pairs of a round; ten times as many are candidates
 MEMBER = {"members": 1, "net_arch": [32, 32], "activation": "relu"}  # the network of the tutorial
-PLAIN = {"epochs": EPOCHS, "stop_accuracy": 1.0, "filter": False, "adapt_l2": False, "bootstrap": False, "smoothing": 0.0}
+PLAIN = {
+    "epochs": EPOCHS,
+    "stop_accuracy": 1.0,
+    "filter": False,
+    "adapt_l2": False,
+    "bootstrap": False,
+    "smoothing": 0.0,
+}
 TARGETS = {"ours, its network": "<= 0.25 ms, <= 1/15"}
 
 SCRIPT = """

@@ -19,7 +19,7 @@ from rlkit.training.config import RunConfig
 from rlkit.training.evaluation import SEED_OFFSET, evaluation_envs, play_episodes
 from rlkit.training.film import Album
 from rlkit.training.folder import RunFolder
-from rlkit.training.logs import ProgressBar
+from rlkit.training.logs import CPU, CpuClock, ProgressBar, read_progress
 from rlkit.training.preferences import Preferences
 
 
@@ -53,11 +53,14 @@ class RunCallback(BaseCallback):
         self._config, self._folder, self._bar, self._requests, self._masked = config, folder, bar, requests, masked
         self._eval_envs: VecEnvAdapter | None = None
         self._handled = 0
+        self._clock = CpuClock(0.0)
         self._album: Album | None = None
         self._normalizer: Normalizer | None = None
 
     def _on_training_start(self) -> None:
         self._handled = self.model.num_timesteps
+        earlier = [row[CPU] for row in read_progress(self._folder.progress) if CPU in row]
+        self._clock = CpuClock(earlier[-1] if earlier else 0.0)
         extractor = getattr(getattr(self.model, "policy", None), "features_extractor", None)
         self._normalizer = extractor if isinstance(extractor, Normalizer) else None
         if self._handled == 0:
@@ -102,11 +105,13 @@ class RunCallback(BaseCallback):
         if (evaluate or save or log) and not _is_finite(self.model):
             raise diverged(self.model, self._folder)
         if evaluate:
-            self._evaluate(final)
+            with self._clock.paused():
+                self._evaluate(final)
         if log:
             envs = cast(VecEnvAdapter, self.model.env)
             for name, value in envs.pop_metrics().items():
                 self.logger.record(f"{envs.metrics_prefix}/{name}", value)
+            self.logger.record(CPU, self._clock.seconds())
             self.model.dump_logs()
         if save:
             self._checkpoint()

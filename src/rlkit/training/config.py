@@ -22,6 +22,7 @@ from rlkit.training.tasks import ENVS
 
 FORMAT = 1
 
+SHORT = {"pixels": "env.pixels"}  # keys that can be written without their group
 GROUPS: dict[str, Mapping[str, Any]] = {
     "env": ENVS,
     "agent": {name: spec.config for name, spec in TRAINABLE.items()},
@@ -81,6 +82,7 @@ class RunConfig:
         return self.n_envs or TRAINABLE[self.agent.name].n_envs
 
 
+DEFAULT_AGENT = "ppo"  # as conf/train.yaml has it
 RESUME_KEYS = ("resume", "steps", "progress", "evaluate", "threads", "keep_checkpoints")
 
 
@@ -118,7 +120,7 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
         if not isinstance(choice, str) or choice not in GROUPS[group]:
             raise UsageError(f"unknown {group} {str(choice)!r}: {nearest(str(choice), GROUPS[group])}")
     with initialize_config_module("rlkit.conf", version_base="1.3"):
-        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()])
+        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()] + _sizes(parsed))
     for key, value in parsed.items():
         if key not in choices:
             _set(composed, key, value)
@@ -132,8 +134,13 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     return config
 
 
+def _sizes(parsed: Mapping[str, Any]) -> list[str]:
+    """With pixels, the sizes that suit pictures come after those that suit the task's own observations."""
+    return [f"pixels={parsed.get('agent', DEFAULT_AGENT)}"] if parsed.get("env.pixels") is True else []
+
+
 def parse(overrides: Sequence[str]) -> dict[str, Any]:
-    """Keys and values of ``key=value`` arguments, in Hydra's grammar.
+    """Keys and values of ``key=value`` arguments, in Hydra's grammar; short keys are written out.
 
     Raises:
         UsageError: If one is not of that form.
@@ -152,7 +159,7 @@ def parse(overrides: Sequence[str]) -> dict[str, Any]:
     for part in parsed:
         if part.is_sweep_override():
             raise UsageError(f"one value each, got {part.input_line!r}; lists are [a,b], one run is one command")
-    return {part.key_or_group: part.value() for part in parsed}
+    return {SHORT.get(part.key_or_group, part.key_or_group): part.value() for part in parsed}
 
 
 def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Environments as agents train on them: rlkit's own as one batch, all others side by side."""
+"""Environments as agents train on them: rlkit's own as one batch; others, and what is seen as pixels, side by side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
+from rlkit.envs.pixels import Pixels
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
 from rlkit.rewards.config import PreferencesConfig, RewardConfig
@@ -39,12 +40,14 @@ def make_envs(
     check_id(config.id)
     try:
         envs: VectorEnv[Any, Any, Any]
-        if config.id in ENVIRONMENTS:
+        if config.pixels and not judging:
+            _draw_once(config)
+        if config.id in ENVIRONMENTS and not config.pixels:
             envs = gymnasium.make_vec(
                 config.id, num_envs, vectorization_mode="vector_entry_point", autoreset_mode="same_step", **arguments
             )
         else:
-            make = functools.partial(_make_one, config.id, arguments)
+            make = functools.partial(_make_one, config, arguments)
             with warnings.catch_warnings():  # what gymnasium.make warns of once is not news for each of many
                 warnings.simplefilter("once")
                 envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
@@ -55,12 +58,28 @@ def make_envs(
 
 
 def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
-    """One environment, with the arguments for judging an agent and these."""
-    return gymnasium.make(config.id, **{**config.arguments(judging=True), **arguments})
+    """One environment, with the arguments for judging an agent and these; seen as pixels if that is configured."""
+    given = {**config.arguments(judging=True), **arguments}
+    return _make_one(config, given) if config.pixels else gymnasium.make(config.id, **given)
 
 
-def _make_one(env_id: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    return Replayable(gymnasium.make(env_id, **arguments))
+def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    """One of those that stand side by side; all of them have a state."""
+    if not config.pixels:
+        return Replayable(gymnasium.make(config.id, **arguments))
+    env = gymnasium.make(config.id, **{"render_mode": "rgb_array", **arguments})
+    return Pixels(
+        env if env.has_wrapper_attr("get_state") else Replayable(env),
+        edge=config.pixels_edge,
+        stack=config.pixels_stack,
+    )
+
+
+def _draw_once(config: EnvConfig) -> None:
+    """Draw a picture, so that what is missing for that is told before there is a run."""
+    env = make_env(config)
+    env.reset(seed=0)
+    env.close()
 
 
 def check_id(env_id: str) -> None:

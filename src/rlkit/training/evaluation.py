@@ -80,7 +80,8 @@ def play_episodes(policy: Policy, envs: VecEnvAdapter, episodes: int, seed: int)
 
 def evaluation_envs(config: EnvConfig, episodes: int) -> VecEnvAdapter:
     """Environments to judge an agent on, as many as pay off."""
-    return make_envs(config, min(episodes, 1024 if config.id in ENVIRONMENTS else SIDE_BY_SIDE), judging=True)
+    batched = config.id in ENVIRONMENTS and not config.pixels
+    return make_envs(config, min(episodes, 1024 if batched else SIDE_BY_SIDE), judging=True)
 
 
 def pictures(policy: Policy, config: EnvConfig, seed: int) -> dict[str, NDArray[np.uint8]]:
@@ -125,7 +126,7 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
     Raises:
         UsageError: If a setting is not possible.
     """
-    own = task_evaluation(config.env.id)
+    own = task_evaluation(config.env)
     allowed = own.SETTINGS if own is not None else ("episodes",)
     _check_settings(f"agents of {config.env.id}", settings, allowed)
     if own is not None:
@@ -158,7 +159,7 @@ def _check_settings(who: str, settings: dict[str, Any] | None, allowed: Sequence
 
 def to_markdown(judgement: dict[str, Any], config: RunConfig) -> str:
     """A judgement as tables to read."""
-    own = task_evaluation(config.env.id)
+    own = task_evaluation(config.env)
     if own is not None:
         return str(own.markdown(judgement))
     low, high = judgement["interval"]
@@ -181,10 +182,12 @@ def every_setting() -> list[str]:
     return sorted({"episodes", *found})
 
 
-def task_evaluation(env_id: str) -> ModuleType | None:
-    """The module with a task's own ``evaluate`` and ``markdown``."""
-    row = ENVIRONMENTS.get(env_id)
-    return importlib.import_module(row.evaluation) if row is not None and row.evaluation else None
+def task_evaluation(config: EnvConfig) -> ModuleType | None:
+    """The module with a task's own ``evaluate`` and ``markdown``, which judge agents that see its observations."""
+    row = ENVIRONMENTS.get(config.id)
+    if row is None or row.evaluation is None or config.pixels:
+        return None
+    return importlib.import_module(row.evaluation)
 
 
 def evaluate_run(folder: RunFolder, settings: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from rlkit.errors import UsageError
-from rlkit.files import write_atomically
+from rlkit.files import locked, write_atomically
 from rlkit.training.config import RunConfig, from_plain, to_plain
 
 RUNS = Path("runs")
@@ -103,22 +102,10 @@ class RunFolder:
         Raises:
             UsageError: If another does.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows
+        with locked(self.path) as ours:
+            if not ours:
+                raise UsageError(f"another process is training in {self.path}: wait for it, or stop it, before resume=")
             yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"another process is training in {self.path}: wait for it, or stop it, before resume="
-                ) from error
-            yield
-        finally:
-            os.close(descriptor)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from rlkit.agents import LEARNERS
 from rlkit.agents.config import AgentConfig, DPPOConfig, MinibatchConfig, OffPolicyConfig, OnPolicyConfig
 from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
@@ -78,6 +79,7 @@ def check(config: RunConfig) -> None:
         raise UsageError(f"reward.scale must be above 0 and finite, got {config.reward.scale}")
     config.reward.check(config.steps, config.num_envs())
     _check_agent(config.agent)
+    _check_pixels(config)
     _check_together(config)
 
 
@@ -129,6 +131,18 @@ def _check_together(config: RunConfig) -> None:
             f"agent.learning_starts={agent.learning_starts} leaves nothing of steps={config.steps} to learn in; "
             "lower the one or raise the other"
         )
+
+
+def _check_pixels(config: RunConfig) -> None:
+    env, least = config.env, {"pixels_edge": 8, "pixels_stack": 1}
+    for key, minimum in least.items():
+        value = getattr(env, key)
+        if value < minimum:
+            raise UsageError(f"env.{key} must be at least {minimum}, got {value}")
+        if not env.pixels and value != getattr(type(env), key):
+            raise UsageError(f"env.{key}={value} is of no effect without pixels=true")
+    if env.pixels and config.agent.name in LEARNERS:
+        raise UsageError(f"agent={config.agent.name} does not learn from pictures: leave pixels= out")
 
 
 def _check_penalty(agent: DPPOConfig) -> None:

@@ -6,6 +6,8 @@ import csv
 import io
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from rlkit.training.clips import Clip
 from rlkit.training.folder import RunFolder
 
 STEP = "step"
+CPU = "time/cpu_s"
 LINES = 20  # in all, where there is no terminal to draw a bar on
 
 
@@ -122,6 +125,30 @@ def _read_cells(path: Path) -> list[dict[str, str]]:
             f"{path} is damaged ({error!r}): move it away; TensorBoard's event files hold the same figures"
         ) from error
     return rows
+
+
+class CpuClock:
+    """CPU seconds that learning took, over all parts of a run: what else the machine does counts less than on the wall.
+
+    Args:
+        earlier_s: Of the parts before.
+    """
+
+    def __init__(self, earlier_s: float) -> None:
+        self._start = time.process_time() - earlier_s
+
+    def seconds(self) -> float:
+        """So far."""
+        return time.process_time() - self._start
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done within this does not count."""
+        before = time.process_time()
+        try:
+            yield
+        finally:
+            self._start += time.process_time() - before
 
 
 class ProgressBar:

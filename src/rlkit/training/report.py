@@ -79,17 +79,19 @@ def write_report(folder: RunFolder, tables: str) -> None:
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure of several seeds at the same steps.
+    """A figure of several seeds at the same steps, or at the same moments.
 
     Attributes:
         label: Of the group of runs.
         steps: Shape ``(points,)``.
         returns: Shape ``(seeds, points)``.
+        along: What the steps are.
     """
 
     label: str
     steps: NDArray[np.float64]
     returns: NDArray[np.float64]
+    along: str = "environment steps"
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Interquartile mean and its 95 % bootstrap interval at each step."""
@@ -113,7 +115,9 @@ def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = 
     """
     groups = dict(sorted(_grouped(paths).items()))
     curves = {
-        key: {label: curve for label, folders in groups.items() if (curve := _curve(label, folders, key)) is not None}
+        key: {
+            label: curve for label, folders in groups.items() if (curve := read_curve(label, folders, key)) is not None
+        }
         for key in figures
     }
     _check_figures(figures, curves, groups)
@@ -145,7 +149,8 @@ def compare(paths: Sequence[str | Path], output: Path, figures: Sequence[str] = 
         output.mkdir(parents=True, exist_ok=True)
         write_atomically(output / "comparison.md", table)
         write_atomically(output / "comparison.json", json.dumps(data, indent=1) + "\n")
-        _draw_comparison({key: list(found.values()) for key, found in curves.items() if found}, output)
+        panels = {key: list(found.values()) for key, found in curves.items() if found}
+        draw_comparison(panels, output / "comparison.png")
     except OSError as error:
         raise UsageError(f"cannot write to {output}: {error.strerror or error}") from error
     return table
@@ -206,19 +211,27 @@ def _check_figures(
             raise UsageError(f"no run has the figure {key!r}: {nearest(key, {name for row in rows for name in row})}")
 
 
-def _curve(label: str, folders: Sequence[RunFolder], key: str) -> Curve | None:
-    """A figure of a group's runs at common steps, up to where the shortest goes; None if a run has none of it."""
+def read_curve(label: str, folders: Sequence[RunFolder], key: str, along: str = STEP) -> Curve | None:
+    """A figure of a group's runs at common steps, up to where the shortest goes; None if a run has none of it.
+
+    Args:
+        label: Of the group.
+        folders: Its runs.
+        key: The figure's column of ``progress.csv``.
+        along: The column that counts on.
+    """
     tracks = []
     for folder in folders:
         rows = read_progress(folder.progress) if folder.progress.exists() else []  # killed before its first figures
-        points = [(row[STEP], row[key]) for row in rows if key in row]
+        points = [(row[along], row[key]) for row in rows if key in row and along in row]
         if not points:
             return None
         tracks.append(np.array(points, dtype=np.float64).T)
     steps = np.unique(np.concatenate([track[0] for track in tracks]))
     steps = steps[(steps >= max(track[0, 0] for track in tracks)) & (steps <= min(track[0, -1] for track in tracks))]
     steps = steps[np.unique(np.linspace(0, len(steps) - 1, min(POINTS, len(steps))).astype(int))]
-    return Curve(label, steps, np.array([np.interp(steps, *track) for track in tracks])) if len(steps) else None
+    returns = np.array([np.interp(steps, *track) for track in tracks])
+    return Curve(label, steps, returns, Curve.along if along == STEP else along) if len(steps) else None
 
 
 def _judgement(folder: RunFolder) -> dict[str, Any] | None:
@@ -241,7 +254,7 @@ def _judgements(groups: Mapping[str, Sequence[RunFolder]]) -> list[str]:
     for label, folders in groups.items():
         config = folders[0].read_config()
         learner = LEARNERS.get(config.agent.name)
-        own: Any = importlib.import_module(learner.evaluation) if learner else task_evaluation(config.env.id)
+        own: Any = importlib.import_module(learner.evaluation) if learner else task_evaluation(config.env)
         found = [judgement for folder in folders if (judgement := _judgement(folder)) is not None]
         if found and hasattr(own, "markdown_of_seeds"):
             sections += [f"## {label}: {len(found)} seeds", "", own.markdown_of_seeds(found)]
@@ -259,8 +272,8 @@ def _cell(summary: dict[str, Any] | None) -> str:
     return f"{summary['iqm']:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _draw_comparison(curves: Mapping[str, Sequence[Curve]], output: Path) -> None:
-    """Write ``comparison.png``: a panel for each figure, a line with its band for each group of runs."""
+def draw_comparison(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
+    """Write a picture: a panel for each figure, a line with its band for each group of runs."""
     if not curves:
         return
     figure = Figure(figsize=(1 + 6 * len(curves), 4.5), layout="constrained")
@@ -271,14 +284,14 @@ def _draw_comparison(curves: Mapping[str, Sequence[Curve]], output: Path) -> Non
             colour = COLOURS[number % len(COLOURS)]
             axes.plot(curve.steps, middle, color=colour, label=f"{curve.label} ({len(curve.returns)} seeds)")
             axes.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
-        _label(axes, key)
+        _label(axes, key, found[0].along)
         axes.legend(loc="best", fontsize="small")
-    _save(figure, output / "comparison.png")
+    _save(figure, path)
 
 
-def _label(axes: Axes, key: str) -> None:
+def _label(axes: Axes, key: str, along: str = Curve.along) -> None:
     axes.set_title(key, fontsize="medium")
-    axes.set_xlabel("environment steps")
+    axes.set_xlabel(along)
     axes.grid(alpha=0.3)
     axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
 

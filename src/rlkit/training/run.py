@@ -20,7 +20,7 @@ from rlkit.agents import AGENTS, build_agent
 from rlkit.agents.learner import Learner
 from rlkit.errors import UsageError
 from rlkit.rewards.envs import LearnedRewardEnvs
-from rlkit.training import checkpoint, snapshot
+from rlkit.training import budget, checkpoint, snapshot
 from rlkit.training.auditing import audit_run
 from rlkit.training.callback import Boundary, RunCallback, diverged, export
 from rlkit.training.config import RESUME_KEYS, RunConfig, check_key
@@ -161,6 +161,8 @@ def _learn(
         folder.write_config(replace(config, resume=None))  # the next resume= needs to know of steps=<more>
     where = "Going on in" if found else "Training in"
     _say(f"{where} {folder.path}; watch it with: tensorboard --logdir {folder.path}")
+    if (line := budget.told(model, config, left)) is not None:
+        _say(line)
     bar = ProgressBar(config.steps, model.num_timesteps, config.progress)
     with _stop_requests(bar.say) as requests:
         callback = RunCallback(config, folder, bar, requests, masked, preferences)

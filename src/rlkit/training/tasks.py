@@ -14,17 +14,28 @@ class EnvConfig:
         name: In the table of environment configurations.
         id: Gymnasium's.
         eval_kwargs: Arguments that are others when an agent is judged.
+        pixels: The agent sees what is drawn, as small grey pictures (:class:`rlkit.envs.pixels.Pixels`), in place of
+            the observations. ``pixels=true`` is short for it.
+        pixels_edge: Of these pictures, along each side.
+        pixels_stack: Pictures in an observation.
     """
 
     name: str
     id: str
     eval_kwargs: dict[str, Any] = field(default_factory=dict)
+    pixels: bool = False
+    pixels_edge: int = 84
+    pixels_stack: int = 4
 
     def arguments(self, *, judging: bool = False) -> dict[str, Any]:
         """Arguments of the environment, for training or for judging."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "id", "eval_kwargs")}
+        own = [f.name for f in fields(self) if f.name not in _OF_EVERY_ENV]
+        given = {name: getattr(self, name) for name in own}
         given.update(given.pop("kwargs", {}))
         return {**given, **(self.eval_kwargs if judging else {})}
+
+
+_OF_EVERY_ENV = tuple(f.name for f in fields(EnvConfig))  # all others are arguments of the environment
 
 
 @dataclass(kw_only=True)

@@ -285,7 +285,10 @@ def test_every_task_learns_alone_and_with_others() -> None:
                 assert np.isfinite(told[f"auxiliary/{task}/{figure}"])
             assert abs(told[f"auxiliary/{task}/gradient_cosine"]) <= 1.0 + 1e-6
         assert {"auxiliary/pixel_control/explained_variance", "auxiliary/reward_prediction/accuracy"} <= set(told)
-        assert isinstance(told["auxiliary/pixel_control/values_and_targets"], Image)
+        assert told["auxiliary/pixel_control/explained_variance"] <= 1.0
+        for name, height, width in (("change", 4 * 4 - 1, 2 * 4 + 1), ("explained_variance", 3, 4)):
+            picture = told[f"auxiliary/pixel_control/{name}_map"]  # four actions, 3x4 cells
+            assert isinstance(picture, Image) and picture.image.shape == (8 * height, 8 * width, 3)
 
 
 @pytest.mark.parametrize("shared", [True, False])

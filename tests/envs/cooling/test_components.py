@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlkit.envs.cooling import components as c
-from rlkit.envs.cooling import tower
+from rlkit.envs.cooling import merkel, tower
 from rlkit.envs.cooling.packing import pack_plant
 from rlkit.envs.cooling.plant import SHIPPED, load_plant
 from rlkit.envs.cooling.psychrometrics import (
@@ -106,7 +106,7 @@ def test_chiller_power_is_monotone(name, x, y, load, more):
 @given(st.sampled_from(["two_zone", "hall_1mw", "hall_10mw"]), st.floats(-10.0, 26.0), st.floats(3.0, 15.0), UNIT)
 def test_tower_heat_rises_with_fan_speed_and_is_inverted(name, wet_bulb, above, where):
     p = PACKED[name].plant[0]
-    h_in, _ = c.saturated_enthalpy(wet_bulb, 101325.0)
+    h_in, _ = merkel.saturated_enthalpy(wet_bulb, 101325.0)
     t = (wet_bulb, 101325.0, h_in, density(wet_bulb + 3.0, 0.005, 101325.0), 1015.0, 1.0)
     water = p["tower_water_kg_s"] * c.CP_WATER
     speed = p["air_ratio_min"] + where * (1.0 - p["air_ratio_min"])
@@ -127,7 +127,7 @@ def test_fan_speed_gives_the_heat_wherever_the_search_begins(name):
     water = p["tower_water_kg_s"] * c.CP_WATER
     least = p["air_ratio_min"]
     for wet_bulb, above in ((-8.0, 12.0), (5.0, 6.0), (18.0, 4.0), (26.0, 9.0)):
-        h_in, _ = c.saturated_enthalpy(wet_bulb, 101325.0)
+        h_in, _ = merkel.saturated_enthalpy(wet_bulb, 101325.0)
         t = (wet_bulb, 101325.0, h_in, density(wet_bulb + 3.0, 0.005, 101325.0), 1015.0, 1.0)
         for speed in (least + 1e-3, least + 0.02, 0.5, 0.97, 0.99, 0.999, 1.0 - 1e-4):
             heat, rise = tower.heat_at_speed(p, t, speed, water, wet_bulb + above, 3.0)
@@ -150,7 +150,7 @@ def test_counterflow_has_no_jump_where_the_streams_are_equal():
 def test_the_tower_meets_its_design_point(name):
     plant = load_plant(name)
     p, t = PACKED[name].plant[0], plant.condenser.towers
-    h_in, _ = c.saturated_enthalpy(t.wet_bulb_c, plant.pressure_pa)
+    h_in, _ = merkel.saturated_enthalpy(t.wet_bulb_c, plant.pressure_pa)
     moment = (t.wet_bulb_c, plant.pressure_pa, h_in, density(35.0, 0.015, plant.pressure_pa), 1020.0, 1.0)
     water = t.water_kg_s * c.CP_WATER
     heat, _ = tower.heat_at_speed(p, moment, 1.0, water, t.water_in_c, 5.0)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from rlkit.agents.auxiliary.pixel_control import cell_changes, crop_to_cells, n_step_targets
+from rlkit.agents.auxiliary.tally import Tally
 from rlkit.agents.auxiliary.task import AuxiliaryTask, ControlTask, Sizes, View, mean_over_steps
 from rlkit.agents.replay import Sequences
 
@@ -62,6 +63,7 @@ class PixelControl(ControlTask):
         strides = rows // pooled[0], columns // pooled[1]  # 2 and a kernel of 4 for UNREAL's 9x9 map and 20x20 cells
         kernels = rows - (pooled[0] - 1) * strides[0], columns - (pooled[1] - 1) * strides[1]
         self.streams = nn.ConvTranspose2d(shape[0], sizes.actions + 1, kernels, strides)
+        self.tally = Tally(sizes.actions, self.grid)
         self._last: tuple[th.Tensor, th.Tensor] | None = None
 
     def values(self, view: View) -> th.Tensor:
@@ -87,42 +89,41 @@ class PixelControl(ControlTask):
         k = values.shape[1]
         index = sequences.actions[:, :k, None, None, None].expand(-1, -1, 1, *self.grid)
         chosen = values.gather(2, index).squeeze(2)
-        self._last = chosen.detach().flatten(0, 1), targets[:, :k].flatten(0, 1)
-        return mean_over_steps(0.5 * (targets[:, :k] - chosen).square(), sequences.steps[:, :k])
+        taken, aims, steps = chosen.detach(), targets[:, :k], sequences.steps[:, :k]
+        seen = (taken, aims, rewards[:, :k], sequences.actions[:, :k], steps)
+        self.tally.add(*(part.flatten(0, 1) for part in seen))
+        self._last = taken.flatten(0, 1), aims.flatten(0, 1)
+        return mean_over_steps(0.5 * (aims - chosen).square(), steps)
 
     def figures(self) -> dict[str, float]:
-        """Of the last batch: the share of the targets' variance that is explained, averaged over cells that vary."""
+        """Means of the last batch, and what lately was explained of the targets' variance in the cells that vary."""
         if self._last is None:
             return {}
-        predicted, targets = self._last
-        variance = targets.var(0, correction=0)
-        explained = 1.0 - (targets - predicted).var(0, correction=0) / variance.clamp(min=1e-12)
-        varies = variance > 1e-8
-        share = explained[varies].mean().item() if varies.any() else 0.0
+        values, targets = self._last
+        explained = self.tally.explained()
+        told = explained[~explained.isnan()]
+        shares = told if len(told) else th.zeros(1)
         return {
-            "explained_variance": share,
+            "explained_variance": shares.mean().item(),
+            "explained_variance_median": shares.median().item(),
+            "cells_explained": (shares > 0.5).float().mean().item(),
             "mean_target": targets.mean().item(),
-            "mean_value": predicted.mean().item(),
+            "mean_value": values.mean().item(),
         }
 
     def get_notes(self) -> dict[str, Any]:
         """See the base."""
-        return {"last": self._last}
+        return {"last": self._last, "tally": {name: sums.clone() for name, sums in self.tally.named_buffers()}}
 
     def set_notes(self, notes: dict[str, Any]) -> None:
         """See the base."""
         self._last = notes["last"]
+        for name, sums in self.tally.named_buffers():
+            sums.copy_(notes["tally"][name])
 
-    def picture(self) -> NDArray[np.uint8] | None:
-        """Values of the last batch (left) beside their targets (right), as a grey heat map ``(height, width, 3)``."""
-        if self._last is None:
-            return None
-        pair = [part.mean(0).cpu().numpy() for part in self._last]
-        bar = np.full((pair[0].shape[0], 1), max(part.max() for part in pair))
-        both = np.concatenate([pair[0], bar, pair[1]], axis=1)
-        low, high = float(both.min()), float(both.max())
-        grey = ((both - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
-        return np.repeat(np.repeat(np.repeat(grey[..., None], 3, 2), 8, 0), 8, 1)
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Heat maps, see :meth:`~rlkit.agents.auxiliary.tally.Tally.pictures`; none before the first update."""
+        return {} if self._last is None else self.tally.pictures()
 
 
 def _even(cells: int) -> int:

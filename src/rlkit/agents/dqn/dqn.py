@@ -338,16 +338,16 @@ class DQN(BaseDQN):
         return loss, values - targets.squeeze(1), values
 
     def _record_auxiliary(self) -> None:
-        """Figures of auxiliary tasks, and the heat map of pixel control."""
+        """Figures of auxiliary tasks, and the heat maps of pixel control."""
         if self.auxiliary is None:
             return
         for name, value in self.auxiliary.figures().items():
             self.logger.record(f"auxiliary/{name}", value)
         for task in self.auxiliary.tasks.values():
-            picture = task.picture() if isinstance(task, PixelControl) else None
-            if picture is not None:
-                tag = f"auxiliary/{task.name}/values_and_targets"
-                self.logger.record(tag, Image(picture, "HWC"), exclude=("stdout", "csv"))
+            for name, picture in (task.pictures() if isinstance(task, PixelControl) else {}).items():
+                self.logger.record(
+                    f"auxiliary/{task.name}/{name}_map", Image(picture, "HWC"), exclude=("stdout", "csv")
+                )
 
     # Saving
 

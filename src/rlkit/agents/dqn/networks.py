@@ -23,7 +23,7 @@ TRUNKS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
     "small": (((16, 5, 2), (32, 3, 2)), 256),  # for pictures of about 42x42: a 9x9 map, as nips has of 84x84
     "grid": (((16, 3, 1),), 128),  # for grids of about 10x10 (Young and Tian 2019, MinAtar)
 }
-SIZES = (("nips", 64), ("small", 21), ("grid", 3))  # trunk=auto: the first whose least edge a picture has
+SIZES = (("nips", 60), ("small", 21), ("grid", 3))  # trunk=auto: the first whose least edge a picture has
 
 
 class Trunk(BaseFeaturesExtractor):
@@ -37,6 +37,7 @@ class Trunk(BaseFeaturesExtractor):
     def __init__(self, observation_space: spaces.Box, trunk: str) -> None:
         convolutions, features = TRUNKS[trunk]
         super().__init__(observation_space, features)
+        self.name = trunk
         channels, layers = observation_space.shape[0], []
         for width, kernel, stride in convolutions:
             layers += [nn.Conv2d(channels, width, kernel, stride), nn.ReLU()]

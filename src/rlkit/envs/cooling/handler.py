@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 
 from rlkit.envs.cooling import hall, readings
-from rlkit.envs.cooling.components import CP_AIR, biquadratic, clip, cubic, saturated_enthalpy
+from rlkit.envs.cooling.components import CP_AIR, biquadratic, clip, cubic
+from rlkit.envs.cooling.merkel import saturated_enthalpy
 from rlkit.envs.cooling.psychrometrics import (
     LATENT_HEAT_0C,
     density,

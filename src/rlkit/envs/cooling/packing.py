@@ -11,15 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.cooling import readings
-from rlkit.envs.cooling.components import (
-    CP_AIR,
-    CP_WATER,
-    coil_conductance,
-    saturated_enthalpy,
-    tower_conductance,
-    tower_heat,
-)
+from rlkit.envs.cooling.components import CP_AIR, CP_WATER, coil_conductance
 from rlkit.envs.cooling.mapping import PlantError
+from rlkit.envs.cooling.merkel import saturated_enthalpy, tower_conductance, tower_heat
 from rlkit.envs.cooling.packing_extras import pack_extras, padded
 from rlkit.envs.cooling.parts import Coil, Condenser, Economizer, Zone
 from rlkit.envs.cooling.plant import Plant

@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rlkit.envs.cooling.components import saturated_enthalpy
 from rlkit.envs.cooling.coolers import DirectCooler, DxCoil, IndirectCooler
 from rlkit.envs.cooling.mapping import PlantError
+from rlkit.envs.cooling.merkel import saturated_enthalpy
 from rlkit.envs.cooling.parts import Zone
 from rlkit.envs.cooling.psychrometrics import (
     density,

@@ -5,16 +5,8 @@ from __future__ import annotations
 import math
 
 from rlkit.envs.cooling import readings
-from rlkit.envs.cooling.components import (
-    CP_WATER,
-    clip,
-    drive_power,
-    merkel_heat,
-    saturated_enthalpy,
-    tower_conductance,
-    tower_evaporation,
-    tower_heat,
-)
+from rlkit.envs.cooling.components import CP_WATER, clip, drive_power
+from rlkit.envs.cooling.merkel import merkel_heat, saturated_enthalpy, tower_conductance, tower_evaporation, tower_heat
 from rlkit.envs.cooling.psychrometrics import CP_DRY_AIR, CP_VAPOUR, density
 from rlkit.envs.cooling.water import CONDENSER
 from rlkit.envs.jit import inlined

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.locomotion.bodies import from_fields
 from rlkit.envs.streams import uniform
 from rlkit.errors import UsageError, nearest
@@ -104,7 +104,7 @@ class Conditions:
         return frozenset(k for k, name in enumerate(NAMES) if self.range_of(name) != (usual[name], usual[name]))
 
 
-@kernel
+@lean_kernel
 def draw_rows(rows, ranges, streams, drawn):  # type: ignore[no-untyped-def]
     """Draw conditions for new episodes.
 
@@ -120,7 +120,7 @@ def draw_rows(rows, ranges, streams, drawn):  # type: ignore[no-untyped-def]
                 drawn[i, k] = ranges[k, 0] + (ranges[k, 1] - ranges[k, 0]) * uniform(streams, i)
 
 
-@kernel
+@lean_kernel
 def push_rows(rows, every_steps, drawn, anatomy, streams, progress, velocities):  # type: ignore[no-untyped-def]
     """Push bodies for which it is time.
 

@@ -7,7 +7,7 @@ not forgotten.
 
 from __future__ import annotations
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.streams import below
 
 CURRICULA = ("none", "along", "adaptive")
@@ -16,7 +16,7 @@ UP_SHARE = 0.5
 DOWN_SHARE = 0.2
 
 
-@kernel
+@lean_kernel
 def promote_rows(rows, progress, courses, streams, levels):  # type: ignore[no-untyped-def]
     """Change levels after episodes that ended.
 

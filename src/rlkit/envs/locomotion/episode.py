@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import kernel, lean_kernel
 from rlkit.envs.locomotion.courses import GAP, HURDLE
 from rlkit.envs.locomotion.metrics import DIVERGED, NONE
+from rlkit.envs.locomotion.observation import observe_rows
+from rlkit.envs.locomotion.pose import pose_rows
 from rlkit.envs.locomotion.rewards import fall_cause, step_reward
 from rlkit.envs.streams import uniform
 
 
-@kernel
-def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # type: ignore[no-untyped-def]
+class Record(NamedTuple):
+    """What is kept of the episodes."""
+
+    progress: NDArray[Any]  # (n,) of metrics.PROGRESS
+    passed_at: NDArray[np.int64]  # (n, obstacles) the step in which each was passed
+    counts: NDArray[np.int64]  # (n, kinds) obstacles cleared
+
+
+class Outcome(NamedTuple):
+    """Of a step; shape ``(n,)`` each."""
+
+    rewards: NDArray[np.float64]
+    terminations: NDArray[np.bool_]  # the body is out
+    truncations: NDArray[np.bool_]  # it is over the finish line
+
+
+@lean_kernel
+def begin_rows(rows, readout, anatomy, noise, streams, record):  # type: ignore[no-untyped-def]
     """Begin episodes of bodies that were just reset: noise on positions and velocities, nothing cleared.
 
     Args:
@@ -23,8 +43,7 @@ def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # typ
         anatomy: ``model.Anatomy``.
         noise: Half the range of the uniform noise.
         streams: The rows' random streams.
-        progress: Records of ``metrics.PROGRESS``.
-        counts: Obstacles cleared by kind, shape ``(n, kinds)``.
+        record: :class:`Record`, changed in place.
     """
     for i in range(len(rows)):
         if not rows[i]:
@@ -36,22 +55,36 @@ def begin_rows(rows, readout, anatomy, noise, streams, progress, counts):  # typ
             velocity[j] += noise * (2.0 * uniform(streams, i) - 1.0)
         if not anatomy.planar:
             turn = position[anatomy.root_qpos[3] : anatomy.root_qpos[3] + 4]
-            turn /= math.sqrt((turn * turn).sum())
-        p = progress[i]
+            norm = math.sqrt(turn[0] * turn[0] + turn[1] * turn[1] + turn[2] * turn[2] + turn[3] * turn[3])
+            for j in range(4):
+                turn[j] /= norm
+        p = record.progress[i]
         p.x_m = p.farthest_m = p.tallest_hurdle_m = p.widest_gap_m = 0.0
         p.steps = p.passed = p.cleared = p.cause = p.finished = 0
-        counts[i] = 0
+        record.counts[i] = 0
 
 
 @kernel
-def start_rows(rows, pose, progress):  # type: ignore[no-untyped-def]
-    """Note where bodies begin."""
+def start_rows(rows, readout, pose, anatomy, courses, view, progress):  # type: ignore[no-untyped-def]
+    """What is to be known of bodies that were put at the start: where they are, and what they observe.
+
+    Args:
+        rows: Which, shape ``(n,)`` bool.
+        readout: ``simulation.Readout``, brought up to date.
+        pose: ``pose.Pose``, changed in place.
+        anatomy: ``model.Anatomy``.
+        courses: ``courses.Courses``.
+        view: ``observation.View``, changed in place.
+        progress: Records of ``metrics.PROGRESS``, changed in place.
+    """
+    pose_rows(rows, readout, anatomy, pose)
     for i in range(len(rows)):
         if rows[i]:
             progress[i].x_m = progress[i].farthest_m = pose.place[i, 0]
+    observe_rows(rows, readout, pose, anatomy, courses, view)
 
 
-@kernel
+@lean_kernel
 def control_rows(rows, actions, middle, half, control):  # type: ignore[no-untyped-def]
     """Actions from -1 to 1 as controls."""
     for i in range(len(rows)):
@@ -60,11 +93,14 @@ def control_rows(rows, actions, middle, half, control):  # type: ignore[no-untyp
                 control[i, j] = middle[j] + half[j] * np.float64(actions[i, j])
 
 
-@kernel
+@lean_kernel
 def _broken(readout, i):  # type: ignore[no-untyped-def]
     """Whether simulation ``i`` is of no use any more: an error, a warning, or numbers that are none."""
-    if readout.failed[i] or readout.warnings[i, :, 1].any():
+    if readout.failed[i]:
         return True
+    for kind in range(readout.warnings.shape[1]):
+        if readout.warnings[i, kind, 1] > 0:
+            return True
     total = 0.0  # stays so: zero times a number that is not finite is none
     for j in range(readout.qpos.shape[1]):
         total += 0.0 * readout.qpos[i, j]
@@ -73,9 +109,10 @@ def _broken(readout, i):  # type: ignore[no-untyped-def]
     return total != 0.0
 
 
-@kernel
-def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # type: ignore[no-untyped-def]
+@lean_kernel
+def _track(readout, anatomy, courses, i, hold_steps, record):  # type: ignore[no-untyped-def]
     """Obstacles that all feet of body ``i`` are past, and those that it has survived."""
+    p, passed_at, counts = record.progress[i], record.passed_at, record.counts
     rear = math.inf
     for f, foot in enumerate(anatomy.feet):
         rear = min(rear, readout.site_xpos[i, foot, 0] - anatomy.reach_m[f])
@@ -92,61 +129,57 @@ def _track(readout, anatomy, courses, i, hold_steps, p, passed_at, counts):  # t
         p.cleared += 1
 
 
+@lean_kernel
+def _advance(actions, readout, pose, anatomy, courses, rules, record, outcome, i):  # type: ignore[no-untyped-def]
+    """What a step has brought to body ``i``."""
+    p = record.progress[i]
+    p.steps += 1
+    if _broken(readout, i):
+        p.cause = DIVERGED
+        outcome.rewards[i], outcome.terminations[i], outcome.truncations[i] = 0.0, True, False
+        return
+    root = pose.place[i]
+    speed = (root[0] - p.x_m) / rules.step_s
+    p.x_m = root[0]
+    p.farthest_m = max(p.farthest_m, root[0])
+    effort = 0.0
+    for j in range(actions.shape[1]):
+        effort += np.float64(actions[i, j]) * np.float64(actions[i, j])
+    up, drift = pose.turn[i, 8], pose.velocity[i, 1]
+    p.cause = fall_cause(rules, readout, pose, anatomy, courses, i)
+    fell = p.cause != NONE
+    p.finished = 1 if not fell and root[0] >= courses.length_m[i] else 0
+    if not fell:
+        _track(readout, anatomy, courses, i, rules.hold_steps, record)
+    alive = rules.alive if fell else 0.0
+    outcome.rewards[i] = step_reward(rules, speed, up, effort, root[1], drift) - alive
+    outcome.terminations[i], outcome.truncations[i] = fell, p.finished > 0
+
+
 @kernel
-def advance_rows(  # type: ignore[no-untyped-def]
-    rows,
-    actions,
-    readout,
-    pose,
-    anatomy,
-    courses,
-    rules,
-    progress,
-    passed_at,
-    counts,
-    rewards,
-    terminations,
-    truncations,
+def follow_rows(  # type: ignore[no-untyped-def]
+    rows, actions, readout, pose, anatomy, courses, rules, record, outcome, view
 ):
-    """What a step of the simulations has brought.
+    """What a step of the simulations has brought, and what bodies observe now: zeros where one diverged.
 
     Args:
         rows: Which, shape ``(n,)`` bool.
         actions: Shape ``(n, actuators)``.
         readout: ``simulation.Readout``.
-        pose: ``pose.Pose``.
+        pose: ``pose.Pose``, changed in place.
         anatomy: ``model.Anatomy``.
         courses: ``courses.Courses``.
         rules: ``rewards.Rules``.
-        progress: Records of ``metrics.PROGRESS``, changed in place.
-        passed_at: Step in which each obstacle was passed, shape ``(n, obstacles)``, changed in place.
-        counts: Obstacles cleared by kind, shape ``(n, kinds)``, changed in place.
-        rewards: Shape ``(n,)``.
-        terminations: Shape ``(n,)``: the body is out.
-        truncations: Shape ``(n,)``: it is over the finish line.
+        record: :class:`Record`, changed in place.
+        outcome: :class:`Outcome`, changed in place.
+        view: ``observation.View``, changed in place.
     """
+    pose_rows(rows, readout, anatomy, pose)
+    sound = rows.copy()
     for i in range(len(rows)):
-        if not rows[i]:
-            continue
-        p = progress[i]
-        p.steps += 1
-        if _broken(readout, i):
-            p.cause = DIVERGED
-            rewards[i], terminations[i], truncations[i] = 0.0, True, False
-            continue
-        root = pose.place[i]
-        speed = (root[0] - p.x_m) / rules.step_s
-        p.x_m = root[0]
-        p.farthest_m = max(p.farthest_m, root[0])
-        effort = 0.0
-        for j in range(actions.shape[1]):
-            effort += np.float64(actions[i, j]) * np.float64(actions[i, j])
-        up, drift = pose.turn[i, 8], pose.velocity[i, 1]
-        p.cause = fall_cause(rules, readout, pose, anatomy, courses, i)
-        fell = p.cause != NONE
-        p.finished = 1 if not fell and root[0] >= courses.length_m[i] else 0
-        if not fell:
-            _track(readout, anatomy, courses, i, rules.hold_steps, p, passed_at, counts)
-        alive = rules.alive if fell else 0.0
-        rewards[i] = step_reward(rules, speed, up, effort, root[1], drift) - alive
-        terminations[i], truncations[i] = fell, p.finished > 0
+        if rows[i]:
+            _advance(actions, readout, pose, anatomy, courses, rules, record, outcome, i)
+            if record.progress[i].cause == DIVERGED:
+                sound[i] = False
+                view.out[i] = 0.0
+    observe_rows(sound, readout, pose, anatomy, courses, view)

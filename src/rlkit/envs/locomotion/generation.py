@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import kernel, lean_kernel
 from rlkit.envs.locomotion.courses import (
     FLAT,
     FLIGHT,
@@ -35,7 +35,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _STRETCHES = 9  # into so many rough ground is divided, to count how much of it was crossed
 
 
-@kernel
+@lean_kernel
 def _scrambled(bits: np.uint64) -> np.uint64:
     """The output function of splitmix64 (Steele, Lea and Flood 2014)."""
     bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
@@ -43,7 +43,7 @@ def _scrambled(bits: np.uint64) -> np.uint64:
     return bits ^ (bits >> np.uint64(31))
 
 
-@kernel
+@lean_kernel
 def course_stream(streams: Streams, i: int, key: np.uint64, episode: int) -> None:
     """Set stream ``i`` to the one from which the course of this key and episode is drawn."""
     state = _scrambled(_scrambled(key + _GOLDEN) + np.uint64(episode))
@@ -52,20 +52,20 @@ def course_stream(streams: Streams, i: int, key: np.uint64, episode: int) -> Non
         streams[i, word] = _scrambled(state)
 
 
-@kernel
+@lean_kernel
 def _at(pair, share):  # type: ignore[no-untyped-def]
     """From the first number of a pair (share 0) to the second (share 1)."""
     return pair[0] + (pair[1] - pair[0]) * share
 
 
-@kernel
+@lean_kernel
 def _draw_terrain(streams, planar):  # type: ignore[no-untyped-def]
     """The terrain that ``mixture`` takes for an episode: any of one type."""
     terrain = HURDLES + below(streams, 0, ROUGH - HURDLES + (0 if planar else 1))
     return terrain + 1 if planar and terrain >= SLALOM else terrain
 
 
-@kernel
+@lean_kernel
 def _draw_kind(streams, terrain, planar):  # type: ignore[no-untyped-def]
     """The next obstacle's kind; one number of the stream is used, whatever the terrain."""
     kind = below(streams, 0, RELIEF - (1 if planar else 0))
@@ -74,7 +74,7 @@ def _draw_kind(streams, terrain, planar):  # type: ignore[no-untyped-def]
     return kind + 1 if planar and kind >= WALL else kind
 
 
-@kernel
+@lean_kernel
 def _begin(o, kind, start, half_width):  # type: ignore[no-untyped-def]
     """A record of this kind that spans the track, without a size as yet."""
     o.kind, o.steps, o.start_m, o.end_m = kind, 0, start, start
@@ -82,7 +82,7 @@ def _begin(o, kind, start, half_width):  # type: ignore[no-untyped-def]
     o.y_min_m, o.y_max_m = -half_width, half_width
 
 
-@kernel
+@lean_kernel
 def _draw_obstacle(streams, o, kind, level, start, limits):  # type: ignore[no-untyped-def]
     """Fill an obstacle record; three numbers of the stream are used, whatever the kind.
 
@@ -131,7 +131,7 @@ def _draw_obstacle(streams, o, kind, level, start, limits):  # type: ignore[no-u
     o.end_m = start + length
 
 
-@kernel
+@lean_kernel
 def _lay_obstacles(streams, i, courses, terrain, difficulty, along, limits):  # type: ignore[no-untyped-def]
     """Place obstacles from the run-up on, until the track, the boxes or the records are used up."""
     last = limits.length_m - limits.run_out_m
@@ -153,7 +153,7 @@ def _lay_obstacles(streams, i, courses, terrain, difficulty, along, limits):  # 
         cursor = o.end_m + spacing
 
 
-@kernel
+@lean_kernel
 def _lay_relief(streams, i, courses, difficulty, along, limits):  # type: ignore[no-untyped-def]
     """Choose a height field, and divide it into stretches that can be crossed one by one."""
     share = uniform(streams, 0)

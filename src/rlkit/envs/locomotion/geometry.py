@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.locomotion.courses import (
     APRON_M,
     FLIGHT,
@@ -30,14 +30,14 @@ class Geoms(NamedTuple):
     first_field: int  # id of the asset with the bank's field 0
 
 
-@kernel
+@lean_kernel
 def _add_box(courses, i, x_min, x_max, y_min, y_max, z_min, z_max):  # type: ignore[no-untyped-def]
     box = courses.boxes[i, courses.num_boxes[i]]
     box[0], box[1], box[2], box[3], box[4], box[5] = x_min, x_max, y_min, y_max, z_min, z_max
     courses.num_boxes[i] += 1
 
 
-@kernel
+@lean_kernel
 def count_boxes(kind: int, steps: int) -> int:
     """How many boxes an obstacle takes at most; gaps need one more in all."""
     if kind == FLIGHT:
@@ -47,7 +47,7 @@ def count_boxes(kind: int, steps: int) -> int:
     return 0 if kind == RELIEF else 1
 
 
-@kernel
+@lean_kernel
 def build_boxes(courses, i):  # type: ignore[no-untyped-def]
     """Make the boxes of course ``i`` from its obstacles, and set the plane's height.
 
@@ -84,7 +84,7 @@ def build_boxes(courses, i):  # type: ignore[no-untyped-def]
         courses.ground_z[i] = -PIT_DEPTH_M
 
 
-@kernel
+@lean_kernel
 def geometry_rows(rows, courses, geoms, geom_pos, geom_size, geom_dataid):  # type: ignore[no-untyped-def]
     """Write courses into MuJoCo's expanded arrays; ``Batch.set_const`` of these rows must follow.
 

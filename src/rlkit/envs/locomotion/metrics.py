@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlkit.envs.locomotion.courses import KINDS
+from rlkit.envs.jit import lean_kernel
+from rlkit.envs.locomotion.courses import FLIGHT, GAP, HURDLE, KINDS, PLATFORM, RELIEF, WALL
 
 HOLD_S = 0.5  # so long a body must stay up behind an obstacle
 
@@ -34,15 +34,13 @@ PROGRESS = np.dtype(
     align=True,
 )
 
-_COUNTS = tuple(f"{kind}_cleared" for kind in KINDS)
-
 VERDICT = np.dtype(
     [
         ("distance_m", np.float64),  # the farthest that the root came along the track
         ("speed_ms", np.float64),  # that, over the time of the episode
         ("course_share", np.float64),  # of the way to the finish line
         ("cleared", np.int64),  # obstacles of all kinds
-        *((name, np.int64) for name in _COUNTS),
+        *((f"{kind}_cleared", np.int64) for kind in KINDS),
         ("obstacles", np.int64),  # that the course has
         ("tallest_hurdle_m", np.float64),  # of those cleared; 0 for none
         ("widest_gap_m", np.float64),
@@ -74,32 +72,30 @@ METRICS: dict[str, Any] = {
 }
 
 
-def judge(
-    progress: NDArray[np.void], counts: NDArray[np.int64], courses: Any, levels: NDArray[np.int64], step_s: float
-) -> NDArray[np.void]:
-    """Verdicts of all rows.
+@lean_kernel
+def judge_rows(rows, progress, counts, courses, levels, step_s, verdicts):  # type: ignore[no-untyped-def]
+    """Say what there is to say of episodes.
 
     Args:
+        rows: Which, shape ``(n,)`` bool.
         progress: Records of :data:`PROGRESS`.
         counts: Obstacles cleared by kind, shape ``(n, kinds)``.
         courses: ``courses.Courses``.
         levels: Shape ``(n,)``.
         step_s: Length of a step.
+        verdicts: Records of :data:`VERDICT`, of which those of ``rows`` are written.
     """
-    verdicts = np.zeros(len(progress), dtype=VERDICT)
-    distance = progress["farthest_m"]
-    verdicts["distance_m"] = distance
-    verdicts["speed_ms"] = distance / np.maximum(progress["steps"] * step_s, step_s)
-    verdicts["course_share"] = np.minimum(distance / courses.length_m, 1.0)
-    verdicts["cleared"] = progress["cleared"]
-    for kind, name in enumerate(_COUNTS):
-        verdicts[name] = counts[:, kind]
-    verdicts["obstacles"] = courses.num_obstacles
-    for name in ("tallest_hurdle_m", "widest_gap_m", "cause"):
-        verdicts[name] = progress[name]
-    verdicts["terrain"] = courses.terrain
-    verdicts["difficulty"] = courses.difficulty
-    verdicts["level"] = levels
-    verdicts["fell"] = progress["cause"] != NONE
-    verdicts["is_success"] = progress["finished"] > 0
-    return verdicts
+    for i in range(len(rows)):
+        if not rows[i]:
+            continue
+        p, v = progress[i], verdicts[i]
+        v.distance_m = p.farthest_m
+        v.speed_ms = p.farthest_m / max(p.steps * step_s, step_s)
+        v.course_share = min(p.farthest_m / courses.length_m[i], 1.0)
+        v.cleared = p.cleared
+        v.hurdle_cleared, v.gap_cleared, v.platform_cleared = counts[i, HURDLE], counts[i, GAP], counts[i, PLATFORM]
+        v.wall_cleared, v.stairs_cleared, v.rough_cleared = counts[i, WALL], counts[i, FLIGHT], counts[i, RELIEF]
+        v.obstacles = courses.num_obstacles[i]
+        v.tallest_hurdle_m, v.widest_gap_m = p.tallest_hurdle_m, p.widest_gap_m
+        v.terrain, v.difficulty, v.level = courses.terrain[i], courses.difficulty[i], levels[i]
+        v.cause, v.fell, v.is_success = p.cause, p.cause != NONE, p.finished > 0

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import kernel, lean_kernel
 
 
 class Pose(NamedTuple):
@@ -29,7 +29,7 @@ def new_pose(n: int) -> Pose:
     return Pose(np.zeros((n, 3)), np.zeros((n, 9)), np.zeros((n, 3)), np.zeros((n, 3)))
 
 
-@kernel
+@lean_kernel
 def _planar_root(readout, anatomy, pose, i):  # type: ignore[no-untyped-def]
     """Slides along x and z, then a hinge about y at the root's origin."""
     root, speeds = anatomy.root_qpos, anatomy.root_qvel
@@ -49,7 +49,7 @@ def _planar_root(readout, anatomy, pose, i):  # type: ignore[no-untyped-def]
     pose.spin[i, 1] = sign[2] * readout.qvel[i, speeds[2]]
 
 
-@kernel
+@lean_kernel
 def _write_turn(w, x, y, z, turn):  # type: ignore[no-untyped-def]
     """The rotation matrix of a unit quaternion."""
     turn[0], turn[1], turn[2] = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
@@ -57,7 +57,7 @@ def _write_turn(w, x, y, z, turn):  # type: ignore[no-untyped-def]
     turn[6], turn[7], turn[8] = 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
 
 
-@kernel
+@lean_kernel
 def _free_root(readout, anatomy, pose, own, i):  # type: ignore[no-untyped-def]
     """A free joint: its quaternion, less that of the model's own pose, whose matrix is ``own``."""
     at, dof = anatomy.root_qpos[0], anatomy.root_qvel[0]

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import NamedTuple
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.locomotion.bodies import BodySpec, RewardWeights
 from rlkit.envs.locomotion.courses import PIT_DEPTH_M
 from rlkit.envs.locomotion.metrics import FALL, NONE, OFF_TRACK, PIT
@@ -46,7 +46,7 @@ def rules_of(body: BodySpec, weights: RewardWeights, hold_s: float) -> Rules:
     )
 
 
-@kernel
+@lean_kernel
 def step_reward(rules, speed_ms, up, effort, y_m, drift_ms):  # type: ignore[no-untyped-def]
     """The reward of a step that does not end in a fall.
 
@@ -63,7 +63,7 @@ def step_reward(rules, speed_ms, up, effort, y_m, drift_ms):  # type: ignore[no-
     return bonus - rules.action * effort - rules.centre * y_m * y_m - rules.drift * drift_ms * drift_ms
 
 
-@kernel
+@lean_kernel
 def fall_cause(rules, readout, pose, anatomy, courses, i):  # type: ignore[no-untyped-def]
     """Why body ``i`` is out, as a number of ``metrics.CAUSES``; heights are above the terrain beneath."""
     root = pose.place[i]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import lean_kernel
 from rlkit.envs.locomotion.limits import CourseLimits
 
 LEVELS = 8
@@ -103,14 +103,14 @@ def add_height_fields(spec: Any, bank: Bank, **geom: Any) -> None:
     )
 
 
-@kernel
+@lean_kernel
 def field_number(growing: bool, difficulty: float, variant: int) -> int:
     """Number of the field of this relief in the bank."""
     level = int(difficulty * (LEVELS - 1) + 0.5)
     return (LEVELS * (1 if growing else 0) + level) * VARIANTS + variant
 
 
-@kernel
+@lean_kernel
 def field_height(bank, field, x, y):  # type: ignore[no-untyped-def]
     """Height of a field above the ground; minus infinity beside it.
 

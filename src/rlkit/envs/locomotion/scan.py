@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.jit import kernel
+from rlkit.envs.jit import kernel, lean_kernel
 from rlkit.envs.locomotion.courses import MAX_BOXES
 from rlkit.envs.locomotion.rough import field_height
 from rlkit.errors import UsageError
@@ -73,7 +73,7 @@ SPATIAL_SCAN = ScanSpec(  # 74 points
 )
 
 
-@kernel
+@lean_kernel
 def terrain_height(courses, row, x, y, below=math.inf):  # type: ignore[no-untyped-def]
     """The highest surface at or below a height, under one point of one course.
 
@@ -90,9 +90,9 @@ def terrain_height(courses, row, x, y, below=math.inf):  # type: ignore[no-untyp
     height = courses.ground_z[row]
     boxes = courses.boxes
     for b in range(courses.num_boxes[row]):
-        top = boxes[row, b, 5]
-        if height < top <= below and boxes[row, b, 0] <= x <= boxes[row, b, 1]:
-            if boxes[row, b, 2] <= y <= boxes[row, b, 3]:
+        if boxes[row, b, 0] <= x <= boxes[row, b, 1] and boxes[row, b, 2] <= y <= boxes[row, b, 3]:
+            top = boxes[row, b, 5]
+            if height < top <= below:
                 height = top
     if courses.field[row] >= 0:
         relief = field_height(courses.bank, courses.field[row], x, y)

@@ -88,6 +88,8 @@ class Simulation:
             rows: Which.
             drawn: Shape ``(n, conditions)``.
         """
+        if not self._varied:
+            return
         source, root = self.model.mujoco, self.model.anatomy.root_body
         some = drawn[rows]
         for name, field in self._varied.items():

@@ -15,14 +15,14 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.locomotion import conditions, episode
 from rlkit.envs.locomotion.course import Course
 from rlkit.envs.locomotion.courses import KINDS, MAX_OBSTACLES
-from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, judge
+from rlkit.envs.locomotion.metrics import DIVERGED, HOLD_S, METRICS, PROGRESS, VERDICT, judge_rows
 from rlkit.envs.locomotion.model import build_model
-from rlkit.envs.locomotion.observation import layout_of, new_origin, sense_rows
+from rlkit.envs.locomotion.observation import layout_of, new_view
 from rlkit.envs.locomotion.pose import new_pose, pose_rows
 from rlkit.envs.locomotion.render import RENDER_MODES, Screen
 from rlkit.envs.locomotion.rewards import rules_of
 from rlkit.envs.locomotion.rough import new_bank
-from rlkit.envs.locomotion.scan import scan_rows, terrain_height
+from rlkit.envs.locomotion.scan import terrain_height
 from rlkit.envs.locomotion.simulation import Simulation
 from rlkit.envs.locomotion.stage import RENDER_OPTIONS, RenderOptions, Shot
 from rlkit.envs.locomotion.task import Setup, Task, set_up
@@ -78,10 +78,13 @@ class ObstacleCourseVectorEnv(BatchEnv):
         self._tracks = Tracks(self.setup, n)
         self._rules = rules_of(body, body.reward, HOLD_S)
         self._points = body.points.array()
-        self._pose, self._origin = new_pose(n), new_origin(n)
-        self._progress = np.zeros(n, dtype=PROGRESS)
-        self._counts = np.zeros((n, len(KINDS)), dtype=np.int64)
-        self._passed_at = np.zeros((n, MAX_OBSTACLES), dtype=np.int64)
+        self._pose, self._view = new_pose(n), new_view(self._layout, self._points, self._observations)
+        self._record = episode.Record(
+            progress=np.zeros(n, dtype=PROGRESS),
+            passed_at=np.zeros((n, MAX_OBSTACLES), dtype=np.int64),
+            counts=np.zeros((n, len(KINDS)), dtype=np.int64),
+        )
+        self._outcome = episode.Outcome(self._rewards, self._terminations, self._truncations)
         self._ranges = self.setup.conditions.ranges()
         self._conditions = np.tile(self._ranges[:, 0], (n, 1))
         self._draws_conditions = bool((self._ranges[:, 0] < self._ranges[:, 1]).any())
@@ -147,20 +150,19 @@ class ObstacleCourseVectorEnv(BatchEnv):
         return super().reset(seed=seed, options=given)
 
     def _reset_rows(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
-        simulation, anatomy = self._simulation, self._model.anatomy
-        self._tracks.draw(rows, self._ended, self._progress, self._streams)
+        simulation, anatomy, courses = self._simulation, self._model.anatomy, self._tracks.courses
+        self._tracks.draw(rows, self._ended, self._record.progress, self._streams)
         self._tracks.put(rows, options.get("given", []))
         if self._draws_conditions:
             conditions.draw_rows(rows, self._ranges, self._streams, self._conditions)
         simulation.vary(rows, self._conditions)
-        simulation.place(rows, self._tracks.courses)
+        simulation.place(rows, courses)
         simulation.reset(rows)
         noise = self.setup.body.start_noise
-        episode.begin_rows(rows, simulation.readout, anatomy, noise, self._streams, self._progress, self._counts)
+        episode.begin_rows(rows, simulation.readout, anatomy, noise, self._streams, self._record)
         simulation.settle(rows)
-        pose_rows(rows, simulation.readout, anatomy, self._pose)
-        episode.start_rows(rows, self._pose, self._progress)
-        self._observe(rows)
+        progress = self._record.progress
+        episode.start_rows(rows, simulation.readout, self._pose, anatomy, courses, self._view, progress)
         self._show(rows)
 
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[np.float32]) -> None:
@@ -169,8 +171,7 @@ class ObstacleCourseVectorEnv(BatchEnv):
         if conditions.PUSH in self.setup.conditions.changed:
             self._push(rows)
         simulation.step(rows, self.setup.body.substeps)
-        pose_rows(rows, simulation.readout, model.anatomy, self._pose)
-        episode.advance_rows(
+        episode.follow_rows(
             rows,
             actions,
             simulation.readout,
@@ -178,18 +179,10 @@ class ObstacleCourseVectorEnv(BatchEnv):
             model.anatomy,
             self._tracks.courses,
             self._rules,
-            self._progress,
-            self._passed_at,
-            self._counts,
-            self._rewards,
-            self._terminations,
-            self._truncations,
+            self._record,
+            self._outcome,
+            self._view,
         )
-        broken = rows & (self._progress["cause"] == DIVERGED)
-        if broken.any():
-            self._observations[broken] = 0.0
-            rows = rows & ~broken
-        self._observe(rows)
         self._show(rows)
 
     def _push(self, rows: NDArray[np.bool_]) -> None:
@@ -199,31 +192,20 @@ class ObstacleCourseVectorEnv(BatchEnv):
             self._conditions,
             self._model.anatomy,
             self._streams,
-            self._progress,
+            self._record.progress,
             self._simulation.readout.qvel,
         )
 
-    def _observe(self, rows: NDArray[np.bool_]) -> None:
-        layout, origin, courses = self._layout, self._origin, self._tracks.courses
-        sense_rows(
-            rows,
-            self._simulation.readout,
-            self._pose,
-            self._model.anatomy,
-            courses,
-            layout.low,
-            layout.high,
-            origin,
-            self._observations,
-        )
-        scan_rows(rows, courses, origin.x, origin.y, origin.z, self._points, self._observations, layout.first_point)
-
     def _step_info(self) -> dict[str, Any]:
-        return {"distance_m": self._progress["farthest_m"].copy(), "cleared": self._progress["cleared"].copy()}
+        progress = self._record.progress
+        return {"distance_m": progress["farthest_m"].copy(), "cleared": progress["cleared"].copy()}
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
-        tracks = self._tracks
-        return judge(self._progress, self._counts, tracks.courses, tracks.levels, self.setup.body.step_s)
+        tracks, verdicts = self._tracks, np.zeros(self.num_envs, dtype=VERDICT)
+        progress, counts = self._record.progress, self._record.counts
+        everyone = self._all_rows  # what verdicts share with the info of every step holds for those who go on, too
+        judge_rows(everyone, progress, counts, tracks.courses, tracks.levels, self.setup.body.step_s, verdicts)
+        return verdicts
 
     def _task_state(self) -> State:
         return {"simulation": self._simulation.get_state(), "tracks": self._tracks.get_state(), **self._arrays()}
@@ -249,16 +231,16 @@ class ObstacleCourseVectorEnv(BatchEnv):
         Observations are among it: forces and accelerations in them are of a physics step that is past.
         """
         return {
-            "progress": self._progress.view(np.uint8).reshape(self.num_envs, -1),
-            "counts": self._counts,
-            "passed_at": self._passed_at,
+            "progress": self._record.progress.view(np.uint8).reshape(self.num_envs, -1),
+            "counts": self._record.counts,
+            "passed_at": self._record.passed_at,
             "conditions": self._conditions,
             "observations": self._observations,
         }
 
     def _show(self, rows: NDArray[np.bool_]) -> None:
-        """In the window, if there is to be one."""
-        if self.render_mode == "human" and rows[0]:
+        """In the window, if there is to be one; a body that diverged is nowhere."""
+        if self.render_mode == "human" and rows[0] and self._record.progress[0]["cause"] != DIVERGED:
             self._screen.show(self._shot(0))
 
     def render(self) -> tuple[NDArray[Any], ...] | None:

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.envs.cooling import tower
-from rlkit.envs.cooling.components import (
-    CP_WATER,
-    chiller_capacity,
-    chiller_power,
-    saturated_enthalpy,
-    tower_evaporation,
-)
+from rlkit.envs.cooling.components import CP_WATER, chiller_capacity, chiller_power
+from rlkit.envs.cooling.merkel import saturated_enthalpy, tower_evaporation
 from rlkit.envs.cooling.packing import PackedPlant
 from rlkit.envs.cooling.psychrometrics import CP_DRY_AIR, CP_VAPOUR, density
 from rlkit.envs.jit import kernel

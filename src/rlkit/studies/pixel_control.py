@@ -1,0 +1,195 @@
+"""Whether pixel control helps a DQN: arms, stages, budgets, and the page with what came of it.
+
+Each arm has the same environment steps; a column holds them against each other at equal CPU time as well. The arm
+`more_updates` is the DQN with as much further computation as pixel control takes (Kielak 2020, arXiv:2003.10181: much
+of what is said for auxiliary tasks goes when the baseline gets it too), `shuffled` is a placebo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlkit.errors import UsageError, nearest
+from rlkit.studies.page import write_page
+from rlkit.studies.trials import Trial
+
+TASKS = "agent.auxiliary.tasks="
+SWITCHES = {  # a name: all off, then Stable-Baselines3's DQN with one of them, then several
+    "sb3": ("agent.replay=standard",),
+    "double": ("agent.double=true",),
+    "dueling": ("agent.dueling=true",),
+    "three_steps": ("agent.n_steps=3",),
+    "prioritized": ("agent.prioritized=true",),
+    "noisy": ("agent.noisy=true",),
+    "per_env_epsilon": ("agent.per_env_epsilon=true",),
+    "soft_target": ("agent.tau=0.005", "agent.target_update_interval=1"),
+    "tuned": ("agent.double=true", "agent.dueling=true", "agent.n_steps=3", "agent.per_env_epsilon=true"),
+    "all": (
+        "agent.double=true",
+        "agent.dueling=true",
+        "agent.n_steps=3",
+        "agent.per_env_epsilon=true",
+        "agent.prioritized=true",
+        "agent.noisy=true",
+    ),
+}
+ALL_OFF = ("agent.double=false", "agent.dueling=false", "agent.n_steps=1", "agent.per_env_epsilon=false")
+ARMS = {  # of the stages of pixel control; more_updates is each stage's own
+    "dqn": (),
+    "more_updates": (),
+    "pixel_control": (f"{TASKS}[pixel_control]",),
+    "shuffled": (f"{TASKS}[pixel_control]", "agent.auxiliary.shuffled=true"),
+    "reward_prediction": (f"{TASKS}[reward_prediction]",),
+    "both": (f"{TASKS}[pixel_control,reward_prediction]",),
+}
+MATCHED = "more_updates"
+CHECKPOINT_EVERY = 5  # evaluations: a checkpoint has the replay, which is large
+LEARNING_STARTS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where arms are compared.
+
+    Attributes:
+        title: For the page.
+        settings: Of every arm.
+        arms: What each sets beside these.
+        steps: Of a run.
+        eval_every: Steps between two evaluations.
+        seeds: How many.
+        rival: The arm that others are held against.
+        solved: A mean return that counts as solved; None: there is none.
+    """
+
+    title: str
+    settings: tuple[str, ...]
+    arms: dict[str, tuple[str, ...]]
+    steps: int
+    eval_every: int
+    seeds: int
+    rival: str = MATCHED
+    solved: float | None = None
+
+
+def _arms(*names: str, train_freq: int, gradient_steps: int) -> dict[str, tuple[str, ...]]:
+    """Arms of a stage where pixel control takes ``gradient_steps / train_freq`` times the computation of an update."""
+    more = (f"agent.train_freq={train_freq}", f"agent.gradient_steps={gradient_steps}")
+    return {name: more if name == MATCHED else ARMS[name] for name in names}
+
+
+# What pixel control costs on each network: `python scripts/benchmark.py dqn`, and docs/dqn.md for Doom's pictures.
+STAGES: dict[str, Stage] = {
+    "sprite": Stage(
+        title="The diagnostic: a sprite among distractors, a rare reward",
+        settings=("env=sprite", "eval_episodes=64"),
+        arms=_arms(*ARMS, train_freq=3, gradient_steps=4),
+        steps=60_000,
+        eval_every=3_000,
+        seeds=5,
+    ),
+    "doom_basic": Stage(
+        title="Doom Basic",
+        settings=("env=doom", "env.scenario=Basic", "eval_episodes=16"),
+        arms=_arms("dqn", MATCHED, "pixel_control", train_freq=5, gradient_steps=7),
+        steps=40_000,
+        eval_every=4_000,
+        seeds=5,
+        solved=80.0,
+    ),
+    "minatar": Stage(
+        title="MinAtar Breakout",
+        settings=("env=minatar", "env.game=breakout", "agent.auxiliary.pixel_cell=1", "eval_episodes=16"),
+        arms=_arms("dqn", MATCHED, "pixel_control", train_freq=3, gradient_steps=5),
+        steps=200_000,
+        eval_every=10_000,
+        seeds=5,
+    ),
+    "doom_health": Stage(
+        title="Doom HealthGathering",
+        settings=("env=doom", "env.scenario=HealthGathering", "eval_episodes=16"),
+        arms=_arms("dqn", "pixel_control", train_freq=1, gradient_steps=1),
+        steps=100_000,
+        eval_every=10_000,
+        seeds=3,
+        rival="dqn",
+    ),
+    "switches": Stage(
+        title="The switches, on MinAtar Breakout",
+        settings=("env=minatar", "env.game=breakout", "eval_episodes=16", *ALL_OFF),
+        arms=SWITCHES,
+        steps=100_000,
+        eval_every=10_000,
+        seeds=5,
+        rival="sb3",
+    ),
+}
+PREFACE = """\
+# Does pixel control help a DQN?
+
+Made by `python scripts/study.py pixel_control`, which goes on where it was stopped and can be started once for each
+core. Arms have the same environment steps. `more_updates`: the DQN with as many more updates as pixel control costs.
+`shuffled`: pixel control whose pseudo-rewards are dealt out anew among a batch's steps, a placebo. `reward_prediction`
+and `both` are costlier still, which the columns of CPU time show. All else is the stage's tuned settings
+(`rlkit/conf/tuned/`). In the last table, `sb3` is Stable-Baselines3's DQN, each of the next is that with one switch on,
+`tuned` is what the other stages have, and `all` is everything but the soft target.
+"""
+
+
+def trials(stages: Sequence[str], arms: Sequence[str] | None, seeds: int | None, steps: int | None) -> list[Trial]:
+    """The study's trials, first seeds first, so that what is there is balanced.
+
+    Args:
+        stages: Names in :data:`STAGES`.
+        arms: Of these, and no others; None: all.
+        seeds: At most so many; None: as many as each stage has.
+        steps: Of each run, in place of the stage's; evaluations come as often in proportion.
+
+    Raises:
+        UsageError: If there is no such stage or arm.
+    """
+    for name in stages:
+        if name not in STAGES:
+            raise UsageError(f"unknown stage {name!r}: {nearest(name, STAGES)}")
+    known = {arm for name in stages for arm in STAGES[name].arms}
+    for arm in arms or ():
+        if arm not in known:
+            raise UsageError(f"unknown arm {arm!r}: {nearest(arm, known)}")
+    found = [
+        Trial(stage=name, arm=arm, seed=seed, settings=_settings(STAGES[name], own, steps))
+        for name in stages
+        for arm, own in STAGES[name].arms.items()
+        if arms is None or arm in arms
+        for seed in range(min(STAGES[name].seeds, seeds or STAGES[name].seeds))
+    ]
+    return sorted(found, key=lambda trial: trial.seed)
+
+
+def _settings(stage: Stage, own: tuple[str, ...], steps: int | None) -> tuple[str, ...]:
+    """The command line of an arm."""
+    taken = steps or stage.steps
+    every = max(1, stage.eval_every * taken // stage.steps)
+    lengths = {
+        "steps": taken,
+        "eval_every": every,
+        "log_every": every,
+        "checkpoint_every": CHECKPOINT_EVERY * every,
+        "agent.learning_starts": min(LEARNING_STARTS, taken // 4),
+    }
+    return ("agent=dqn", *stage.settings, *own, *(f"{key}={value}" for key, value in lengths.items()))
+
+
+def gather(found: Sequence[Trial], study: Path, output: Path) -> str:
+    """Write the page of the trials that are done.
+
+    Args:
+        found: The study's trials.
+        study: The study's folder.
+        output: The page; pictures are put beside it.
+
+    Returns:
+        The page.
+    """
+    return write_page(PREFACE, {name: STAGES[name] for name in STAGES}, found, study, output)

@@ -1,0 +1,121 @@
+"""Trials of a study: each a run folder, done once, going on where it was stopped, by as many processes as one likes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from rlkit.errors import UsageError
+from rlkit.files import locked
+from rlkit.training.config import RESUME_KEYS, RunConfig, compose_run, to_plain
+from rlkit.training.folder import RunFolder
+from rlkit.training.run import train
+
+CAN_DIFFER = {*RESUME_KEYS, "run_dir"} - {"steps"}  # between a trial and the run that is there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run of a study.
+
+    Attributes:
+        stage: What is played.
+        arm: What is compared.
+        seed: Of the run.
+        settings: Of its command line.
+    """
+
+    stage: str
+    arm: str
+    seed: int
+    settings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.stage}, {self.arm}, seed {self.seed}"
+
+    def folder(self, study: Path) -> RunFolder:
+        """Where its run is."""
+        return RunFolder(study / self.stage / self.arm / f"s{self.seed}")
+
+    def is_done(self, study: Path) -> bool:
+        """Whether its run is trained and judged."""
+        return self.folder(study).evaluation.exists()
+
+
+def run_trials(
+    trials: Sequence[Trial], study: Path, say: Callable[[str], None], after_each: Callable[[], None]
+) -> list[Trial]:
+    """Do what is not done yet.
+
+    Several processes share a study's trials: each takes those that no other is at. One that was killed leaves a trial
+    that the next goes on with.
+
+    Args:
+        trials: In the order in which they are done.
+        study: The study's folder.
+        say: Is told what is begun.
+        after_each: Is called after each trial that was done here.
+
+    Returns:
+        Trials that other processes are at.
+
+    Raises:
+        UsageError: If one cannot be done, or was made with other settings.
+        Stopped: If it was asked to.
+    """
+    locks = study / "locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {study}: {error.strerror or error}. Choose a place with folder=") from error
+    configs = {trial: _config(trial, study) for trial in trials}  # what does not fit is told before hours have passed
+    elsewhere = []
+    for number, (trial, config) in enumerate(configs.items(), 1):
+        lock = locks / f"{trial.stage}-{trial.arm}-s{trial.seed}"
+        lock.touch()
+        with locked(lock) as ours:
+            if not ours:
+                elsewhere.append(trial)
+            elif not trial.is_done(study):
+                going_on = trial.folder(study).config.exists()
+                say(f"Trial {number} of {len(trials)}: {trial.name}{', going on' if going_on else ''}")
+                train(replace(config, resume=str(trial.folder(study).path)) if going_on else config)
+                shutil.rmtree(trial.folder(study).checkpoints)  # they hold the replay, and are not needed any more
+                after_each()
+    return elsewhere
+
+
+@cache
+def _composed(settings: tuple[str, ...]) -> RunConfig:
+    """What an arm's trials have in common."""
+    return compose_run([*settings, "keep_checkpoints=1", "progress=false"])
+
+
+def _config(trial: Trial, study: Path) -> RunConfig:
+    """The configuration of a trial.
+
+    Raises:
+        UsageError: If its run was made with another.
+    """
+    folder = trial.folder(study)
+    asked = replace(_composed(trial.settings), seed=trial.seed, run_dir=str(folder.path))
+    if not folder.config.exists():
+        for leftover in folder.path.glob(".*.unfinished"):  # of a process that was killed as it began
+            leftover.unlink()
+        return asked
+    made, wanted = (
+        {key: value for key, value in to_plain(config).items() if key not in CAN_DIFFER}
+        for config in (folder.read_config(), asked)
+    )
+    differing = sorted(key for key in wanted if made[key] != wanted[key])
+    if differing:
+        raise UsageError(
+            f"{folder.path} was made with other settings ({', '.join(differing)}): choose another folder=, "
+            "or move that run away"
+        )
+    return asked
