@@ -39,7 +39,7 @@ SEEN = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 DONE = spaces.Box(-2.0, 2.0, (1,), np.float32)
 ASKED = 50  # pairs of a round; ten times as many are candidates
 MEMBER = {"members": 1, "net_arch": [32, 32], "activation": "relu"}  # the network of the tutorial
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "epochs": EPOCHS,
     "stop_accuracy": 1.0,
     "filter": False,
@@ -92,7 +92,7 @@ class Rival:
     """
 
     def __init__(self, python: str, data: Path) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
         arguments = [python, "-c", SCRIPT, str(data), str(EPOCHS)]
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

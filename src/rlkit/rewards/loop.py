@@ -309,6 +309,7 @@ class PreferenceLoop:
         self.store.note(
             TRAINING,
             {
+                "time": time.time(),
                 "step": self.step,
                 "steps": self.steps,
                 "fits": self.model.fits,
