@@ -309,7 +309,7 @@ def test_late_answers_are_learned_in_the_next_fit(person: Callable[..., threadin
     assert model.fitted_upto >= store.pairs(round=2)[0].id  # rounds after the first had answers of people
 
 
-@pytest.mark.parametrize("moment", ["before a later fit", "in later questions"])
+@pytest.mark.parametrize("moment", ["before the first fit", "in later questions"])
 def test_with_people_too_a_kill_changes_nothing(
     moment: str, person: Callable[..., threading.Thread], tmp_path: Path
 ) -> None:
