@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.errors import UsageError
 from rlkit.rewards.answers import FITTED
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
@@ -101,8 +100,7 @@ class PreferenceLoop:
         seeds = np.random.SeedSequence([seed, 0x50524546]).generate_state(6, np.uint32).tolist()
         spaces = envs.observation_space, envs.action_space
         rows = min(config.recorded, envs.num_envs)
-        hides = config.ends == "absorbing"
-        self.after = worth_of_standing_still(gamma, envs.time_limit) if hides else 0.0
+        self.after = worth_of_standing_still(gamma, steps_after_an_end(config, gamma, envs.time_limit))
         self.pool = recording_pool(envs, config, rows, config.pool_steps // rows)
         self.model = RewardModel(*spaces, config.model, seed=seeds[0], device=device)
         self.labels = LabelSet(store, self.model, seed=seeds[5])
@@ -356,24 +354,25 @@ class PreferenceLoop:
         self._began_at, self._began_step = time.monotonic(), self.step
 
 
-def worth_of_standing_still(gamma: float, limit: int | None) -> float:
-    """Discounted sum of a reward of 1 at every step after an episode's end, up to a time limit if there is one.
+def worth_of_standing_still(gamma: float, steps: float) -> float:
+    """Discounted sum of a reward of 1 at each of so many steps after an episode's end.
 
     A state that is never left is worth that much; an agent that gets it all at once, at the end, learns what it would
-    learn by living through it (Pardo et al. 2018 treat the other case, ends by the clock). A constant reward then makes
-    all states equally good, whenever their episodes end.
-
-    Raises:
-        UsageError: If it has no bound.
+    learn by living through it. A constant reward then makes all states equally good, whenever their episodes end.
     """
-    if gamma < 1.0:
-        return gamma * (1.0 - gamma ** (limit if limit is not None else math.inf)) / (1.0 - gamma)
-    if limit is None:
-        raise UsageError(
-            "reward.ends=absorbing needs agent.gamma below 1, or an environment with a time limit: what comes after an "
-            "end would count for ever"
-        )
-    return float(limit)
+    return steps if gamma == 1.0 else gamma * (1.0 - gamma**steps) / (1.0 - gamma)
+
+
+def steps_after_an_end(config: PreferencesConfig, gamma: float, limit: int | None) -> float:
+    """For how long an episode that has terminated stands still: up to the time limit, as far as there is one.
+
+    Without one, for ever if the future is discounted; if not, for as long as it is shown.
+    """
+    if config.ends == "shown":
+        return 0.0
+    if limit is not None:
+        return float(limit)
+    return math.inf if gamma < 1.0 else float(config.segment)
 
 
 def recording_pool(envs: LearnedRewardEnvs, config: PreferencesConfig, rows: int, steps: int) -> EpisodePool:
