@@ -32,23 +32,26 @@ class Model:
         return np.abs(observations[:, 1])
 
 
-def live(pool: EpisodePool, rng: np.random.Generator, loved: float, true: float, steps: int = 200) -> None:
-    """Steps of which the model and the truth think so much, on average."""
-    for _ in range(steps):
+def live(pool: EpisodePool, rng: np.random.Generator, loved: float, true: float, alike: float) -> None:
+    """Steps of which the model and the truth think so much on average, and so much alike of each."""
+    for _ in range(200):
         seen = rng.normal(size=(2, 4)).astype(np.float32)
         seen[:, 0] += loved
         dones = np.full(2, pool.written[0] % 40 == 39)
-        pool.add(seen, np.zeros((2, 2)), rng.normal(true, 1.0, 2), dones, 0)
+        rewards = true + alike * (seen[:, 0] - loved) + np.sqrt(1.0 - alike**2) * rng.normal(size=2)
+        pool.add(seen, np.zeros((2, 2)), rewards, dones, 0)
 
 
-def watched(path: list[tuple[float, float]], truth: str | None = None) -> tuple[Monitor, list[Round]]:
+def watched(
+    path: list[tuple[float, float]], truth: str | None = None, alike: float = 0.0
+) -> tuple[Monitor, list[Round]]:
     """A run in whose rounds the agent pleases the model and the truth so much."""
     rng = np.random.default_rng(0)
     pool = EpisodePool(OBSERVATIONS, ACTIONS, 2, steps=10_000)
     monitor = Monitor(PreferencesConfig(segment=LENGTH, truth=truth), None, seed=0)
     rounds = []
     for number, (loved, true) in enumerate(path):
-        live(pool, rng, loved, true)
+        live(pool, rng, loved, true, alike)
         rounds.append(Round(number))
         loop: Any = SimpleNamespace(model=Model(), pool=pool, step=400 * (number + 1))
         monitor.look(loop, rounds[-1])
@@ -74,6 +77,15 @@ def test_alarm(path: list[tuple[float, float]], alarm: bool) -> None:
         assert (
             len(rounds) >= ROUNDS and "what is meant does not rise" in next(o for o in rounds if o.messages).messages[0]
         )
+
+
+@pytest.mark.parametrize(("alike", "alarm"), [(0.5, False), (0.0, False), (-0.5, True)])
+def test_a_model_that_ranks_the_wrong_way_round_raises_the_alarm(alike: float, alarm: bool) -> None:
+    """Even while all returns rise."""
+    monitor, rounds = watched(RISING, alike=alike)
+    assert bool(monitor.alarms) is alarm
+    if alarm:
+        assert "the wrong way round" in next(outcome for outcome in rounds if outcome.messages).messages[0]
 
 
 def test_it_takes_some_rounds() -> None:
