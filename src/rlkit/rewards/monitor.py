@@ -34,7 +34,7 @@ class Monitor:
 
     Learned rewards are scaled anew with each fit, so returns are not compared over time: segments of late, of all that
     is kept, and of the first round are scored by the same model, and so by the truth. An alarm goes off when for some
-    rounds the learned return has risen and the truth has not, or the two rank what the agent does in opposite orders, or
+    rounds the learned return has risen and the truth has not, or both rank what the agent does in opposite orders, or
     what people answer is foretold worse than it was.
 
     Args:
@@ -108,8 +108,8 @@ class Monitor:
         outcome.figures["alarm"] = float(bool(found))
         if found and not self.alarms:
             outcome.messages.append(
-                f"Alarm at step {step:,}: the learned reward rises, and {found[0]}. Look at what the agent does, and at "
-                "the most loved clips in preferences/audit.json: the model may love what only looks right."
+                f"Alarm at step {step:,}: the learned reward rises, and {found[0]}. Look at what the agent does, and "
+                "at the most loved clips in preferences/audit.json: the model may love what only looks right."
             )
         if found:
             self.alarms.append(step)
