@@ -15,7 +15,7 @@ from rlkit.agents.normalization import RewardNormalizer
 from rlkit.envs.replayable import Replayable
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
-from rlkit.rewards.loop import steps_after_an_end, worth_of_standing_still
+from rlkit.rewards.recording import steps_after_an_end, worth_of_standing_still
 from rlkit.training.config import compose_run
 from rlkit.training.environments import make_envs
 
