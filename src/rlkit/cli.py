@@ -19,6 +19,8 @@ Train an agent.    python scripts/train.py [key=value ...]      (rlkit-train is 
   env=sprite                            pixels; so are env=minatar env=arcade env=doom (extras of these names)
   pixels=true                           any other environment as it is drawn: small, grey, the last four pictures
   agent=ppo                             {agents}
+  reward=preferences                    learned from comparisons of clips (docs/preferences.md);
+                                        reward.teacher.name=people asks people, by scripts/label.py
   steps=1e6  seed=3  n_envs=64          how long, which random numbers, environments at once
   resume=runs/negotiation-ppo/<run>     go on where a run was stopped, bit for bit
 

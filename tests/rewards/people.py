@@ -13,7 +13,7 @@ from rlkit.rewards.fit import fit
 from rlkit.rewards.header import Header
 from rlkit.rewards.labels import LabelSet
 from rlkit.rewards.model import RewardModel
-from rlkit.rewards.segments import Clip, Segment, stack
+from rlkit.rewards.segments import Clip, Segment, SegmentBatch, stack
 from rlkit.rewards.settings import ModelConfig, TeacherConfig
 from rlkit.rewards.store import STORE, ComparisonStore
 from rlkit.rewards.teachers import ScriptedTeacher
@@ -79,3 +79,8 @@ def fitted_model(folder: Path, n: int = 60, seed: int = 0, **settings: Any) -> t
     labels.update(store.newest())
     fit(model, labels)
     return model, labels
+
+
+def leftmost(batch: SegmentBatch) -> NDArray[Any]:
+    """A teacher's taste: the first number of what is observed should be low."""
+    return -np.asarray(batch.observations[..., 0])

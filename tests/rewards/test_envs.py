@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ import toys
 from rlkit.agents import build_agent
 from rlkit.agents.normalization import RewardNormalizer
 from rlkit.envs.replayable import Replayable
-from rlkit.errors import UsageError
+from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
-from rlkit.rewards.loop import worth_of_standing_still
+from rlkit.rewards.recording import steps_after_an_end, worth_of_standing_still
 from rlkit.training.config import compose_run
 from rlkit.training.environments import make_envs
 
@@ -140,8 +141,8 @@ def length_learned(reward: float, ends: str) -> float:
     config = compose_run(["env=gym", *learned, "agent.learning_rate=2e-3", "agent.n_epochs=6", "agent.gamma=0.9"])
     envs = make_envs(config.env, 8, reward=config.reward)
     assert isinstance(envs, LearnedRewardEnvs)
-    after = worth_of_standing_still(config.agent.gamma, envs.time_limit)
-    envs.source = Constant(reward, after if ends == "absorbing" else 0.0)
+    steps = steps_after_an_end(config.reward, config.agent.gamma, envs.time_limit)
+    envs.source = Constant(reward, worth_of_standing_still(config.agent.gamma, steps))
     model: Any = build_agent(config.agent, envs, seed=0, device="cpu", masked=False)
     model.learn(config.steps)
     return float(np.mean([info["l"] for info in model.ep_info_buffer]))
@@ -156,8 +157,15 @@ def test_a_constant_reward_teaches_nothing_where_ends_are_worth_what_standing_st
 
 
 def test_standing_still_is_worth_what_living_through_it_is() -> None:
-    assert worth_of_standing_still(0.9, None) == pytest.approx(9.0)
+    assert worth_of_standing_still(0.9, math.inf) == pytest.approx(9.0)
     assert worth_of_standing_still(0.9, 3) == pytest.approx(0.9 + 0.81 + 0.729)
     assert worth_of_standing_still(1.0, 7) == 7.0
-    with pytest.raises(UsageError, match="agent.gamma below 1"):
-        worth_of_standing_still(1.0, None)
+    assert worth_of_standing_still(0.9, 0) == 0.0
+
+
+def test_for_how_long_an_end_stands_still() -> None:
+    config = PreferencesConfig(segment=20)
+    assert steps_after_an_end(config, 0.9, 500) == 500
+    assert steps_after_an_end(config, 0.9, None) == math.inf
+    assert steps_after_an_end(config, 1.0, None) == 20
+    assert steps_after_an_end(PreferencesConfig(ends="shown"), 0.9, 500) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -220,3 +221,65 @@ def test_keys_of_an_environments_arguments_are_free() -> None:
     assert "env.kwargs" in set(keys(node))
     with pytest.raises(UsageError, match="unknown key 'env.kwarg.anything'"):
         compose_run(["env=gym", "env.kwarg.anything=3"])
+
+
+LEARNED = ["env=gym", "reward=preferences"]
+REWARD_MISTAKES: dict[str, tuple[list[str], str]] = {
+    "key": (["reward.lables=5"], "unknown key 'reward.lables': did you mean 'reward.labels'?"),
+    "nested key": (["reward.queries.newst=5"], "did you mean 'reward.queries.newest'?"),
+    "name of the group": (["reward.name=env"], "unknown key 'reward.name'"),
+    "teacher": (["reward.teacher.name=orakel"], "unknown reward.teacher.name 'orakel': did you mean 'oracle'?"),
+    "trait": (["reward.teacher.mistake=1.5"], "reward.teacher.mistake must be from 0.0 to 1.0, got 1.5"),
+    "labels": (["reward.labels=-1"], "reward.labels must be at least 0, got -1"),
+    "share": (["reward.asked_by=1.5"], "reward.asked_by must be from 0.0 to 1.0, got 1.5"),
+    "ends": (["reward.ends=hidden"], "unknown reward.ends 'hidden': there are: absorbing, shown"),
+    "truth": (["reward.truth=taks"], "unknown reward.truth 'taks': did you mean 'task'?"),
+    "score without function": (["reward.truth=score"], "reward.truth=score needs reward.score=module:function"),
+    "people see clips": (["reward.teacher.name=people", "reward.score=a:b"], "people see clips; leave it out"),
+    "exploring too short": (["reward.explore_steps=100"], "with n_envs=8 it must be at least 800"),
+    "exploring too long": (["steps=1000", "reward.asked_by=0.5"], "leaves no time to ask in"),
+    "small pool": (["reward.pool_steps=500"], "must hold 4 segments of reward.segment=50 steps of each of 8"),
+    "no agent": (
+        ["env=cooling", "agent=pue_predictor"],
+        "agent=pue_predictor chooses no actions that could be compared",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(REWARD_MISTAKES))
+def test_mistakes_about_rewards_are_told(case: str) -> None:
+    settings, message = REWARD_MISTAKES[case]
+    with pytest.raises(UsageError, match=re.escape(message)):
+        compose_run([*LEARNED, *settings])
+
+
+@pytest.mark.parametrize("env", list(ENVS))
+@pytest.mark.parametrize("reward", ["preferences", "preferences_paper"])
+def test_preferences_compose_with_every_environment(env: str, reward: str) -> None:
+    config = compose_run([f"env={env}", f"reward={reward}", "steps=3000000"])
+    assert config.reward.name == reward
+    assert config.reward.explore(config.steps, config.num_envs()) < config.steps
+
+
+def test_the_papers_mode_is_the_papers() -> None:
+    """Table 1 of the facts, row by row (Christiano et al. 2017)."""
+    reward = compose_run(["env=gym", "reward=preferences_paper", "steps=1e7"]).reward
+    assert (reward.segment, reward.pretraining_labels, reward.anneal(10**7), reward.anneal_stairs) == (
+        25,
+        0.25,
+        2_000_000,
+        0,
+    )
+    assert (reward.entropy, reward.relabel, reward.reset_critic, reward.asked_by) == (False, False, False, 1.0)
+    queries, model = reward.queries, reward.model
+    assert (queries.method, queries.candidates, queries.newest) == ("disagreement", 10, 0)
+    assert (queries.diverse, queries.uniform_share) == (False, 0.0)
+    assert (model.members, model.bootstrap, model.noise, model.adapt_l2, model.dropout) == (3, True, 0.1, True, 0.5)
+    assert (model.net_arch, model.activation, model.reward_std, model.keep) == ([64, 64], "leaky_relu", 1.0, 3_000)
+    assert (model.smoothing, model.crop, model.filter) == (0.0, 1.0, False)
+
+
+def test_rewards_with_parts_of_their_own_are_written_and_read() -> None:
+    config = compose_run([*LEARNED, "reward.teacher.name=mixed", "reward.model.net_arch=[8]", "reward.labels=9"])
+    again = from_plain(yaml.safe_load(yaml.safe_dump(to_plain(config))), "here")
+    assert again == config and again.reward.teacher.name == "mixed" and again.reward.model.net_arch == [8]

@@ -370,3 +370,28 @@ def test_no_labels_no_reward(tmp_path: Path) -> None:
     rewards = checkpoint.load(newest(tmp_path / "run"))["replay"]["arrays"]["rewards"][:, 0]
     assert rewards[:80].any() and not rewards[80:].any()
     assert store_of(tmp_path / "run").pairs() == []
+
+
+ANY = {
+    "dictionaries": ("env=gym", "env.id=toys:Mixed-v0", "agent=dqn", "agent.learning_starts=20", "agent.batch_size=8"),
+    "pictures": ("env=gym", "env.id=toys:Pictures-v0", "agent=ppo", "agent.n_steps=16", "agent.batch_size=16"),
+    "several dials": ("env=gym", "env.id=toys:Dials-v0", "agent=ppo", "agent.n_steps=16", "agent.batch_size=16"),
+    "masks": ("env=negotiation", "agent=ppo", "agent.n_steps=16", "agent.batch_size=16"),
+    "the paper's mode": ("env=gym", "agent=a2c", "reward=preferences_paper"),
+    "a score of one's own": ("env=gym", "agent=ppo", "agent.batch_size=32", "reward.score=rewards.people:leftmost"),
+}
+
+
+@pytest.mark.parametrize("case", list(ANY))
+def test_any_spaces_and_agents(case: str, tmp_path: Path) -> None:
+    small = [setting for setting in SMALL if not setting.startswith(("reward=", "reward.labels"))]
+    brief = ("reward=preferences", *small, "reward.labels=10", "n_envs=2", "steps=256", "reward.explore_steps=64")
+    finished = begin(tmp_path, *brief, "log_every=64", *ANY[case])
+    assert finished.code == 0, finished.err
+    assert len(store_of(tmp_path / "run").labels()) == 10
+    assert load_reward(tmp_path / "run" / "reward").fits >= 3
+
+
+def test_a_score_that_is_not_there_is_told(tmp_path: Path) -> None:
+    finished = begin(tmp_path, *SAC, "reward.score=rewards.people:rightmost")
+    assert finished.code == 2 and "reward.score=rewards.people:rightmost cannot be loaded" in finished.err

@@ -92,7 +92,7 @@ class Rival:
     """
 
     def __init__(self, python: str, data: Path) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
         arguments = [python, "-c", SCRIPT, str(data), str(EPOCHS)]
         self._process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -7,7 +7,6 @@ are known, and have their answers), and comes to the same weights.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.errors import UsageError
 from rlkit.rewards.answers import FITTED
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
@@ -25,11 +23,10 @@ from rlkit.rewards.labels import LabelSet
 from rlkit.rewards.model import RewardModel
 from rlkit.rewards.monitor import Monitor
 from rlkit.rewards.novelty import Novelty
-from rlkit.rewards.pool import EpisodePool
 from rlkit.rewards.queries import Query, QuerySelector
+from rlkit.rewards.recording import record, recording_pool, steps_after_an_end, worth_of_standing_still
 from rlkit.rewards.schedule import LabelSchedule
 from rlkit.rewards.segments import map_tree, stack
-from rlkit.rewards.simulators import Simulators
 from rlkit.rewards.store import ComparisonStore
 from rlkit.rewards.teachers import Score, ScriptedTeacher
 
@@ -101,8 +98,7 @@ class PreferenceLoop:
         seeds = np.random.SeedSequence([seed, 0x50524546]).generate_state(6, np.uint32).tolist()
         spaces = envs.observation_space, envs.action_space
         rows = min(config.recorded, envs.num_envs)
-        hides = config.ends == "absorbing"
-        self.after = worth_of_standing_still(gamma, envs.time_limit) if hides else 0.0
+        self.after = worth_of_standing_still(gamma, steps_after_an_end(config, gamma, envs.time_limit))
         self.pool = recording_pool(envs, config, rows, config.pool_steps // rows)
         self.model = RewardModel(*spaces, config.model, seed=seeds[0], device=device)
         self.labels = LabelSet(store, self.model, seed=seeds[5])
@@ -309,6 +305,7 @@ class PreferenceLoop:
         self.store.note(
             TRAINING,
             {
+                "time": time.time(),
                 "step": self.step,
                 "steps": self.steps,
                 "fits": self.model.fits,
@@ -354,36 +351,3 @@ class PreferenceLoop:
             self.novelty.set_state(state["novelty"])
         self.monitor.set_state(state["monitor"])
         self._began_at, self._began_step = time.monotonic(), self.step
-
-
-def worth_of_standing_still(gamma: float, limit: int | None) -> float:
-    """Discounted sum of a reward of 1 at every step after an episode's end, up to a time limit if there is one.
-
-    A state that is never left is worth that much; an agent that gets it all at once, at the end, learns what it would
-    learn by living through it (Pardo et al. 2018 treat the other case, ends by the clock). A constant reward then makes
-    all states equally good, whenever their episodes end.
-
-    Raises:
-        UsageError: If it has no bound.
-    """
-    if gamma < 1.0:
-        return gamma * (1.0 - gamma ** (limit if limit is not None else math.inf)) / (1.0 - gamma)
-    if limit is None:
-        raise UsageError(
-            "reward.ends=absorbing needs agent.gamma below 1, or an environment with a time limit: what comes after an "
-            "end would count for ever"
-        )
-    return float(limit)
-
-
-def recording_pool(envs: LearnedRewardEnvs, config: PreferencesConfig, rows: int, steps: int) -> EpisodePool:
-    """A pool for so many steps of the first environments."""
-    hold = config.segment if config.ends == "absorbing" else 0
-    spaces = envs.observation_space, envs.action_space
-    return EpisodePool(*spaces, rows, steps=steps, simulators=Simulators(envs.envs), hold=hold)
-
-
-def record(pool: EpisodePool, step: Step, number: int) -> None:
-    """Keep a step; ``number``: environment steps of the whole run, this one included."""
-    ends = {"terminated": step.terminated, "last": step.last}
-    pool.add(step.observations, step.actions, step.rewards, step.dones, number, **ends)

@@ -24,6 +24,7 @@ NEWEST = 10  # episodes of each environment that are "of late"
 MOST, LEAST, NUMBERS = 128, 16, 4_000_000  # segments looked at, so many that their observations fit
 RISE = 0.5  # standard deviations by which the learned return of late is above that of before
 FALL = {"first": 0.0, "kept": -0.25}  # by which the true one then is above it, at most, to be suspicious
+REVERSED = -0.15  # rank correlation of learned and true returns of late, on average, from which the model misleads
 ROUNDS = 4  # in a row
 ANSWERS = 20  # fresh ones, before their agreement tells anything
 
@@ -33,7 +34,8 @@ class Monitor:
 
     Learned rewards are scaled anew with each fit, so returns are not compared over time: segments of late, of all that
     is kept, and of the first round are scored by the same model, and so by the truth. An alarm goes off when for some
-    rounds the learned return has risen and the truth has not, or what people answer is foretold worse than it was.
+    rounds the learned return has risen and the truth has not, or both rank what the agent does in opposite orders, or
+    what people answer is foretold worse than it was.
 
     Args:
         config: Of the rewards.
@@ -96,15 +98,20 @@ class Monitor:
         late = self.history[-ROUNDS:] if len(self.history) >= ROUNDS else []
         risen = [name for name in FALL if late and all(row[f"learned_above_{name}"] >= RISE for row in late)]
         deceived = any(all(row.get(f"true_above_{name}", np.inf) <= FALL[name] for row in late) for name in risen)
-        estranged = bool(risen) and self._agreement_fell()
-        outcome.figures["alarm"] = float(deceived or estranged)
-        if deceived or estranged:
-            if not self.alarms:
-                why = "what is meant does not rise with it" if deceived else "fresh answers are foretold worse"
-                outcome.messages.append(
-                    f"Alarm at step {step:,}: the learned reward rises and {why}. Look at what the agent does, and at "
-                    "the most loved clips in preferences/audit.json; the model may love what only looks right."
-                )
+        ranked = [row["rank_correlation_segment"] for row in late if "rank_correlation_segment" in row]
+        reasons = {
+            "what is meant does not rise with it": deceived,
+            "ranks what the agent does the wrong way round": bool(risen and ranked and np.mean(ranked) <= REVERSED),
+            "new answers are foretold worse than before": bool(risen) and self._agreement_fell(),
+        }
+        found = [reason for reason, holds in reasons.items() if holds]
+        outcome.figures["alarm"] = float(bool(found))
+        if found and not self.alarms:
+            outcome.messages.append(
+                f"Alarm at step {step:,}: the learned reward rises, and {found[0]}. Look at what the agent does, and "
+                "at the most loved clips in preferences/audit.json: the model may love what only looks right."
+            )
+        if found:
             self.alarms.append(step)
 
     def _agreement_fell(self) -> bool:

@@ -170,6 +170,7 @@ class ComparisonStore(Notes):
         swapped: bool | None = None,
         ms: int | None = None,
         lease: str | None = None,
+        goal: str | None = None,
         created: float | None = None,
     ) -> int:
         """Keep an answer; the same client id again is the same answer, so that a client may say it twice.
@@ -182,6 +183,7 @@ class ComparisonStore(Notes):
             swapped: Whether the second segment was on the left; None: as the pair has it.
             ms: How long it took.
             lease: Under which loan.
+            goal: Digest of the goal it was given under; None: the present one's.
             created: Seconds since the epoch; None: now.
 
         Returns:
@@ -199,9 +201,10 @@ class ComparisonStore(Notes):
             shown = self.pair(pair).swapped if swapped is None else swapped
             sql = "SELECT 1 FROM standing WHERE pair = ? AND annotator = ? AND answer != 'skip'"
             repeat = db.execute(sql, (pair, annotator)).fetchone() is not None
-            circumstances = {"swapped": shown, "repeat": repeat, "ms": ms, "lease": lease, "goal": self._goal_digest()}
-            when = time.time() if created is None else created
-            return self.insert("answers", client=client, created=when, **given, **circumstances)
+            circumstances = {"swapped": shown, "repeat": repeat, "ms": ms, "lease": lease}
+            when = {"created": time.time() if created is None else created}
+            under = {"goal": self._goal_digest() if goal is None else goal}
+            return self.insert("answers", client=client, **given, **circumstances, **when, **under)
 
     def undo(self, client: str, label: int) -> int:
         """Take an answer back; the same client id again is the same act.

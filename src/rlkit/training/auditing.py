@@ -15,8 +15,9 @@ from rlkit.agents.policy import load_policy
 from rlkit.files import write_atomically
 from rlkit.rewards.audit import Behaviour, audit, behaviour
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
-from rlkit.rewards.loop import PreferenceLoop, record, recording_pool
+from rlkit.rewards.loop import PreferenceLoop
 from rlkit.rewards.pool import EpisodePool
+from rlkit.rewards.recording import record, recording_pool
 from rlkit.rewards.simulators import replay
 from rlkit.training.audit_report import AUDIT, draw, markdown
 from rlkit.training.clips import Clip

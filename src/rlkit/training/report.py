@@ -29,7 +29,9 @@ RETURN = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
 FIGURES = (RETURN, EVALUATION)  # what runs are compared by
 ERROR = "eval/mae"  # of what predicts instead of acting
-PREFERENCES = tuple(f"preferences/{name}" for name in ("labels", "fresh_accuracy", "correlation_segment", "alarm"))
+PREFERENCES = tuple(
+    f"preferences/{name}" for name in ("labels", "held_out_accuracy", "correlation_segment", "learned_above_first")
+)
 ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean", *PREFERENCES)
 NOT_DRAWN = ("time/", "eval/", "rollout/", "train/", "preferences/")
 POINTS = 200  # of a curve over several seeds
@@ -72,7 +74,7 @@ def write_report(folder: RunFolder, tables: str) -> None:
         "![learning curves](curves.png)",
         "",
         *(["## Judgement", "", tables] if tables else []),
-        *([audit] if (audit := section(folder)) else []),
+        *([audited] if (audited := section(folder)) else []),
     ]
     write_atomically(folder.report, "\n".join(lines))
 
