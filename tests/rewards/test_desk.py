@@ -137,3 +137,13 @@ def test_an_overlap_is_a_pair_that_another_person_answered(store: ComparisonStor
     assert his.pair == hers.pair
     desk.answer("b", "bob", his.lease, Answer.FIRST)
     assert desk.next("cid")[0].pair != hers.pair  # two are enough
+
+
+def test_who_waits_for_new_pairs_is_not_lent_old_ones(store: ComparisonStore, clock: Clock) -> None:
+    desk = make_desk(store, clock, repeat_share=1.0, overlap_share=1.0)
+    answered = 0
+    while lent := desk.next("ann"):
+        desk.answer(f"{answered}", "ann", lent[0].lease, Answer.FIRST)
+        answered += 1
+        assert answered < 100
+    assert store.labels() and not desk.next("ann") and not desk.next("bob", 3)

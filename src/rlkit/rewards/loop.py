@@ -313,7 +313,6 @@ class PreferenceLoop:
                 "labels_used": len(self.labels),
                 "starving": self._starving,
                 "waiting": waiting,
-                "time": time.time(),
             },
         )
 
