@@ -71,7 +71,8 @@ STUDY_HELP = """\
 Run a study: many trials, and a page with what came of them.    python scripts/study.py {names} [key=value ...]
 
   folder=runs/<study>              where trials are, each a run folder; what is done stays, what was stopped goes on
-  output=docs/results/<study>.md   the page, written anew after every trial; pictures are put beside it
+  output=docs/results/<study>.md   the page, written anew after every trial; beside it pictures, and all outcomes as
+                                   JSON, which is read too: what it has is not done again
   stages=[sprite,minatar]          of these alone: {stages}
   arms=[dqn,pixel_control]         of these alone
   seeds=5                          at most so many of each arm
@@ -327,6 +328,7 @@ def _study(arguments: list[str]) -> int:
         return 0
     if len(names) != 1 or names[0] not in STUDIES:
         raise UsageError(f"unknown study {' '.join(names)!r}: {nearest(names[0], STUDIES)}")
+    from rlkit.studies.outcomes import Outcomes
     from rlkit.studies.trials import run_trials
     from rlkit.training.run import Stopped
 
@@ -341,12 +343,14 @@ def _study(arguments: list[str]) -> int:
     def tell(message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
+    everything = module.trials(list(module.STAGES), None, None, numbers["steps"])  # the page tells of all that is there
+    known = Outcomes(study, output).kept(everything)
     try:
-        elsewhere = run_trials(trials, study, tell, lambda: module.gather(trials, study, output))
+        elsewhere = run_trials(trials, study, tell, lambda: module.gather(everything, study, output), known)
     except Stopped as stop:
         tell("Stopped. The same command goes on.")
         return 128 + stop.signal
-    module.gather(trials, study, output)
+    module.gather(everything, study, output)
     tell(f"Written to {output}" + (f"; other processes are at {len(elsewhere)} trials" if elsewhere else ""))
     return 0
 

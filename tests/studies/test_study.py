@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,8 @@ def test_trials_are_runs_and_the_page_tells_of_them(finished: Path) -> None:
     assert len(weights(finished)) == 2
     assert not list(finished.glob("study/sprite/*/s0/checkpoints"))
     page = (finished / "page.md").read_text()
-    assert "| `dqn` | 1 |" in page and "| `pixel_control` | 1 |" in page and "Not complete" not in page
+    assert "| `dqn` | 1 |" in page and "| `pixel_control` | 1 |" in page
+    assert f"Not complete: 2 of {len(trials(list(STAGES), None, None, None))} runs" in page
     assert "400 environment steps" in page
     assert (finished / "page-sprite.png").stat().st_size > 5_000 and "![learning curves](page-sprite.png)" in page
 
@@ -71,6 +73,24 @@ def test_what_is_done_is_not_done_again(finished: Path, monkeypatch: pytest.Monk
     like_the_first(monkeypatch)
     monkeypatch.setattr("rlkit.studies.trials.train", lambda config: pytest.fail("trained again"))
     assert cli.study_main([*BRIEF, "folder=study"]) == 0
+
+
+def test_outcomes_that_are_kept_are_not_made_again(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page and the file beside it are enough, on a machine that has no runs."""
+    monkeypatch.chdir(tmp_path)
+    like_the_first(monkeypatch)
+    shutil.copy(finished / "page.json", tmp_path)
+    monkeypatch.setattr("rlkit.studies.trials.train", lambda config: pytest.fail("trained again"))
+    assert cli.study_main([*BRIEF, "folder=study"]) == 0
+    assert (tmp_path / "page.md").read_text() == (finished / "page.md").read_text()
+    assert (tmp_path / "page.json").read_text() == (finished / "page.json").read_text()
+    assert cli.study_main([*BRIEF[:4], "steps=500", "folder=study", "output=page.md"]) == 2
+    assert "page.json has sprite, dqn, seed 0 with other settings" in capsys.readouterr().err
+    (tmp_path / "page.json").write_text('{"sprite/dqn/s0": {"judged": 1}}')
+    assert cli.study_main([*BRIEF, "folder=study"]) == 2
+    assert "page.json is not the outcomes of a study" in capsys.readouterr().err
 
 
 def test_other_settings_need_another_folder(
@@ -92,7 +112,7 @@ def test_killed_it_goes_on_and_comes_to_the_same(finished: Path, tmp_path: Path)
     assert command.wait().code == -signal.SIGKILL
     first = tmp_path / "study" / "sprite" / "dqn" / "s0" / "evaluation.json"
     before = first.stat().st_mtime_ns
-    assert "Not complete: 1 of 2 runs are done" in (tmp_path / "page.md").read_text()
+    assert "Not complete: 1 of " in (tmp_path / "page.md").read_text()
     again = run("study", *BRIEF, "folder=study", folder=tmp_path, fault=judged_quickly)
     assert again.code == 0 and "Trial 2 of 2: sprite, pixel_control, seed 0, going on" in again.err
     assert first.stat().st_mtime_ns == before

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +12,10 @@ from numpy.typing import NDArray
 from rlkit.errors import UsageError
 from rlkit.files import write_atomically
 from rlkit.statistics import interval, iqm, probability_of_improvement
+from rlkit.studies.outcomes import Outcome, Outcomes
 from rlkit.studies.trials import Trial
-from rlkit.training.folder import RunFolder
-from rlkit.training.logs import CPU, STEP, read_progress
-from rlkit.training.report import EVALUATION, Curve, draw_comparison, read_curve
+from rlkit.training.logs import CPU
+from rlkit.training.report import EVALUATION, Curve, curve_over_seeds, draw_comparison
 
 COLUMNS = ("arm", "seeds", "judged", "mean of the evaluations", "at equal CPU time")
 LEAST_SEEDS = 3  # for a verdict: the interval of one or two tells nothing
@@ -45,46 +43,6 @@ class StageLike(Protocol):
         """A mean return that counts as solved."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one run.
-
-    Attributes:
-        judged: Mean return at the end.
-        steps: Of the evaluations, shape ``(k,)``.
-        cpu_s: CPU seconds of learning until each.
-        returns: Mean return of each.
-    """
-
-    judged: float
-    steps: NDArray[np.float64]
-    cpu_s: NDArray[np.float64]
-    returns: NDArray[np.float64]
-
-    def at(self, cpu_s: float) -> float:
-        """Mean return after so much CPU time, between evaluations on the straight line."""
-        return float(np.interp(cpu_s, self.cpu_s, self.returns))
-
-    def until(self, solved: float) -> float:
-        """CPU seconds until an evaluation was at least this; infinite if none was."""
-        reached = self.returns >= solved
-        return float(self.cpu_s[reached.argmax()]) if reached.any() else np.inf
-
-
-def read_outcome(folder: RunFolder) -> Outcome:
-    """What came of a run that was judged.
-
-    Raises:
-        UsageError: If it has no evaluations.
-    """
-    judged = float(json.loads(folder.evaluation.read_text(encoding="utf-8"))["score"])
-    rows = [row for row in read_progress(folder.progress) if EVALUATION in row and CPU in row]
-    if not rows:
-        raise UsageError(f"{folder.path} has no evaluations: move it away, and start the study again")
-    steps, cpu_s, returns = (np.array([row[key] for row in rows]) for key in (STEP, CPU, EVALUATION))
-    return Outcome(judged, steps, cpu_s, returns)
-
-
 def write_page(
     preface: str, stages: Mapping[str, StageLike], trials: Sequence[Trial], study: Path, output: Path
 ) -> str:
@@ -95,7 +53,7 @@ def write_page(
         stages: By name, in the page's order.
         trials: All that the page is to have.
         study: The study's folder.
-        output: The page, Markdown; a picture for each stage is put beside it.
+        output: The page, Markdown; the outcomes as JSON and a picture for each stage are put beside it.
 
     Returns:
         The page.
@@ -104,18 +62,21 @@ def write_page(
         UsageError: If it cannot be written.
     """
     sections = [preface, LEGEND]
-    done = [trial for trial in trials if trial.is_done(study)]
-    if len(done) < len(trials):
-        sections.append(f"**Not complete: {len(done)} of {len(trials)} runs are done.**\n")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        outcomes = Outcomes(study, output)
+        done = outcomes.read(trials)
+        if done:
+            outcomes.write(done)
+        if len(done) < len(trials):
+            sections.append(f"**Not complete: {len(done)} of {len(trials)} runs are done.**\n")
         for name, stage in stages.items():
-            arms: dict[str, list[RunFolder]] = {}
-            for trial in (trial for trial in trials if trial.stage == name and trial in done):
-                arms.setdefault(trial.arm, []).append(trial.folder(study))
+            arms: dict[str, list[Outcome]] = {}
+            for trial, outcome in done.items():
+                if trial.stage == name:
+                    arms.setdefault(trial.arm, []).append(outcome)
             if arms:
-                picture = output.with_name(f"{output.stem}-{name}.png")
-                sections.append(_section(stage, arms, picture))
+                sections.append(_section(stage, arms, output.with_name(f"{output.stem}-{name}.png")))
         page = "\n".join(sections)
         write_atomically(output, page)
     except OSError as error:
@@ -123,14 +84,15 @@ def write_page(
     return page
 
 
-def _section(stage: StageLike, arms: Mapping[str, Sequence[RunFolder]], picture: Path) -> str:
+def _section(stage: StageLike, found: Mapping[str, Sequence[Outcome]], picture: Path) -> str:
     """A stage's heading, table, verdicts and curves."""
-    found = {arm: [read_outcome(folder) for folder in folders] for arm, folders in arms.items()}
     steps = {int(outcome.steps[-1]) for outcomes in found.values() for outcome in outcomes}
     cpu_s = min(outcome.cpu_s[-1] for outcomes in found.values() for outcome in outcomes)
     panels: dict[str, list[Curve]] = {}
-    for title, along in ((EVALUATION, STEP), (f"{EVALUATION}, by CPU time", CPU)):
-        curves = (read_curve(arm, folders, EVALUATION, along) for arm, folders in arms.items())
+    for title, along in ((EVALUATION, Curve.along), (f"{EVALUATION}, by CPU time", CPU)):
+        curves = (
+            curve_over_seeds(arm, [run.track(along == CPU) for run in runs], along) for arm, runs in found.items()
+        )
         panels[title] = [curve for curve in curves if curve is not None]
     draw_comparison({title: curves for title, curves in panels.items() if curves}, picture)
     solved = stage.solved

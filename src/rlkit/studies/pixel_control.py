@@ -187,7 +187,7 @@ def gather(found: Sequence[Trial], study: Path, output: Path) -> str:
     Args:
         found: The study's trials.
         study: The study's folder.
-        output: The page; pictures are put beside it.
+        output: The page; pictures and the outcomes are put beside it.
 
     Returns:
         The page.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -38,9 +38,14 @@ class Trial:
         """For people."""
         return f"{self.stage}, {self.arm}, seed {self.seed}"
 
+    @property
+    def key(self) -> str:
+        """For files."""
+        return f"{self.stage}/{self.arm}/s{self.seed}"
+
     def folder(self, study: Path) -> RunFolder:
         """Where its run is."""
-        return RunFolder(study / self.stage / self.arm / f"s{self.seed}")
+        return RunFolder(study / self.key)
 
     def is_done(self, study: Path) -> bool:
         """Whether its run is trained and judged."""
@@ -48,7 +53,11 @@ class Trial:
 
 
 def run_trials(
-    trials: Sequence[Trial], study: Path, say: Callable[[str], None], after_each: Callable[[], None]
+    trials: Sequence[Trial],
+    study: Path,
+    say: Callable[[str], None],
+    after_each: Callable[[], None],
+    known: Container[Trial] = (),
 ) -> list[Trial]:
     """Do what is not done yet.
 
@@ -60,6 +69,7 @@ def run_trials(
         study: The study's folder.
         say: Is told what is begun.
         after_each: Is called after each trial that was done here.
+        known: Trials whose outcomes are known, and that are left out.
 
     Returns:
         Trials that other processes are at.
@@ -73,9 +83,11 @@ def run_trials(
         locks.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write to {study}: {error.strerror or error}. Choose a place with folder=") from error
-    configs = {trial: _config(trial, study) for trial in trials}  # what does not fit is told before hours have passed
+    configs = {
+        trial: _config(trial, study) for trial in trials if trial not in known
+    }  # what does not fit is told before hours have passed
     elsewhere = []
-    for number, (trial, config) in enumerate(configs.items(), 1):
+    for trial, config in configs.items():
         lock = locks / f"{trial.stage}-{trial.arm}-s{trial.seed}"
         lock.touch()
         with locked(lock) as ours:
@@ -83,7 +95,7 @@ def run_trials(
                 elsewhere.append(trial)
             elif not trial.is_done(study):
                 going_on = trial.folder(study).config.exists()
-                say(f"Trial {number} of {len(trials)}: {trial.name}{', going on' if going_on else ''}")
+                say(f"Trial {trials.index(trial) + 1} of {len(trials)}: {trial.name}{', going on' if going_on else ''}")
                 train(replace(config, resume=str(trial.folder(study).path)) if going_on else config)
                 shutil.rmtree(trial.folder(study).checkpoints)  # they hold the replay, and are not needed any more
                 after_each()

@@ -229,11 +229,22 @@ def read_curve(label: str, folders: Sequence[RunFolder], key: str, along: str = 
         if not points:
             return None
         tracks.append(np.array(points, dtype=np.float64).T)
+    return curve_over_seeds(label, tracks, Curve.along if along == STEP else along)
+
+
+def curve_over_seeds(label: str, tracks: Sequence[NDArray[np.float64]], along: str) -> Curve | None:
+    """A figure of several runs at common places, up to where the shortest goes; None if they have none in common.
+
+    Args:
+        label: Of the group.
+        tracks: Of each run its places and the figure there, shape ``(2, k)``.
+        along: What the places count.
+    """
     steps = np.unique(np.concatenate([track[0] for track in tracks]))
     steps = steps[(steps >= max(track[0, 0] for track in tracks)) & (steps <= min(track[0, -1] for track in tracks))]
     steps = steps[np.unique(np.linspace(0, len(steps) - 1, min(POINTS, len(steps))).astype(int))]
     returns = np.array([np.interp(steps, *track) for track in tracks])
-    return Curve(label, steps, returns, Curve.along if along == STEP else along) if len(steps) else None
+    return Curve(label, steps, returns, along) if len(steps) else None
 
 
 def _judgement(folder: RunFolder) -> dict[str, Any] | None:
