@@ -41,6 +41,7 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   bounds=false                     cooling: leave out perfect-model control, which takes most of the time
   probes=true                      locomotion: probe it too (friction, rumble strips, mass, inclines, pushes)
   episodes=100                     cooling, locomotion, and environments without a table of their own: how many
+  score=module:function            sum that over episodes too, a score as reward.score= takes it (docs/preferences.md)
   save=false                       true: replace the run's evaluation.json
   video=clip.gif                   film an episode too: .gif, .webp, or .mp4 (extra [video])
   video_seconds=20                 how much of it
@@ -222,7 +223,7 @@ def _evaluate(arguments: list[str]) -> int:
     from rlkit.training.film import VIDEO, read_film
     from rlkit.training.folder import RunFolder
 
-    settings = _settings(arguments, EVALUATE_HELP, ("run", "save", *VIDEO, *every_setting()))
+    settings = _settings(arguments, EVALUATE_HELP, ("run", "save", "score", *VIDEO, *every_setting()))
     if settings is None:
         return 0
 
@@ -231,7 +232,13 @@ def _evaluate(arguments: list[str]) -> int:
     if not isinstance(save, bool):
         raise UsageError(f"save must be true or false, got {save!r}")
     film = read_film({name: settings.pop(name) for name in VIDEO if name in settings})
+    score = settings.pop("score", None)
     judgement, tables = evaluate_run(folder, settings)
+    if score is not None:
+        from rlkit.training.scoring import score_run
+
+        judgement["scored"], line = score_run(folder, str(score), settings)
+        tables += line
     print(tables)
     if save:
         try:
