@@ -7,6 +7,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
+
+from rlkit.rewards.segments import SegmentBatch
 
 EPISODE = 8
 
@@ -137,3 +140,8 @@ TOYS = (Toy, Pictures, Mixed, Dials, Switches, FromOne, Masked, Naming, Reaching
 for _toy in TOYS:
     gymnasium.register(f"{_toy.__name__}-v0", entry_point=_toy)
 gymnasium.register("NoLibrary-v0", entry_point="some_simulator.envs:Env")
+
+
+def paid(segments: SegmentBatch) -> NDArray[Any]:
+    """A score: the task's rewards."""
+    return segments.rewards
