@@ -98,7 +98,7 @@ class Simulation:
         self.geom_size[0, geoms.boxes] = rng.uniform(0.05, 20.0, (len(geoms.boxes), 3))
         if geoms.field >= 0:
             self.geom_dataid[0, geoms.field] = rng.integers(geoms.first_field, self.model.mujoco.nhfield)
-        bound_rows(row, geoms, self._tree, *written, self._bounds)
+        bound_rows(row, geoms, self._tree, self.geom_pos, self.geom_size, self.geom_dataid, self._bounds)
         ours = self._batch.get_model(0)
         self._batch.set_const(row)
         theirs = self._batch.get_model(0)
