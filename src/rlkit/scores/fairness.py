@@ -36,7 +36,7 @@ def fair_deals(segments: SegmentBatch) -> NDArray[np.float64]:
     least = 2 + 2 + ITEMS * (2 * POOL_CODE + VALUE_CODE)
     if not isinstance(seen, np.ndarray) or seen.ndim != 3 or seen.shape[2] < least:
         raise UsageError(
-            f"fair deals are judged of rlkit/Negotiation-v0, which observes {least - 4 + 2 + DEFAULT_MAX_TURNS} numbers "
+            f"fair deals are judged of rlkit/Negotiation-v0, which observes {least - 2 + DEFAULT_MAX_TURNS} numbers "
             f"with {DEFAULT_MAX_TURNS} turns: leave reward.score out, or take env=negotiation"
         )
     offer = _count(seen[..., -ITEMS * POOL_CODE :])
