@@ -293,3 +293,5 @@ def test_a_body_has_settings_of_its_own_and_the_command_line_the_last_word() -> 
     assert (changed.agent.n_steps, changed.env.curriculum, changed.steps) == (32, "none", quadruped.steps)
     assert compose_run(["env=locomotion", "env.body=quadruped", "agent=sac"]).env.curriculum == walker.env.curriculum
     assert compose_run(["env=locomotion", "env.body={mjcf:my.xml,feet:[a]}"]).agent == walker.agent
+    narrow = compose_run(["env=locomotion", "env.body=quadruped", "env.limits={gap_length_m:[0.1,0.5]}"])
+    assert narrow.env.limits == {"gap_length_m": [0.1, 0.5]} and narrow.env.reward == quadruped.env.reward
