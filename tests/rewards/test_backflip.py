@@ -63,7 +63,11 @@ def test_backflips_are_better_than_standing_and_that_than_lying() -> None:
     assert sums[4] < sums[2], "a forward flip is worse than standing"
 
 
-@pytest.mark.parametrize("worse", [rocking(), turn(1.0, height=0.4), turn(1.0, touch=1.0), turn(0.5), make()])
+CRASHED = turn(1.0, height=np.where(np.arange(LENGTH) > LENGTH - 12, 0.3, 1.25))
+WORSE = [CRASHED, rocking(), turn(1.0, height=0.4), turn(1.0, touch=1.0), turn(0.5), make()]
+
+
+@pytest.mark.parametrize("worse", WORSE)
 def test_what_only_looks_like_a_backflip_is_not_preferred(worse: SegmentBatch) -> None:
     teacher = ScriptedTeacher(TeacherConfig(), seed=0, score=backflip.score)
     assert teacher.answer(turn(1.0), worse, np.zeros(1, np.bool_)) == [Answer.FIRST]

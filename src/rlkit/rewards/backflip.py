@@ -22,11 +22,11 @@ COLUMNS = 12
 LOW_M = 0.5  # a root so low lies, or has its head on the ground: gymnasium's hopper stands with it at 1.25 m
 HIGH_M = 0.8  # and does not stand on its foot below
 UPRIGHT = 0.7  # cosine of the pitch
-STANDING, LYING = 1.0, -2.0  # rad/s: what a second of either is worth beside turning
+LANDING, LYING = 200.0, -0.5  # rad/s: half a turn at 16 ms a step, paid once; little, lest it dare nothing
 
 
 def score(segments: SegmentBatch) -> NDArray[np.float64]:
-    """How well each step flips: backward turning in the air, in rad/s; a bit more for standing, less for lying.
+    """How well each step flips: backward turning in the air, in rad/s; more where a flip lands, less for lying.
 
     Turning forward costs what turning backward pays, whether in the air or not, so that rocking gains nothing; a
     somersault on the ground gains nothing either.
@@ -41,14 +41,14 @@ def score(segments: SegmentBatch) -> NDArray[np.float64]:
         UsageError: If the observations cannot be a hopper's.
 
     Example:
-        >>> still = np.zeros((1, 2, 12)); still[..., HEIGHT], still[..., TOUCH] = 1.25, 1.0
-        >>> score(SegmentBatch(still, np.zeros((1, 2, 3)), np.zeros((1, 2)), np.array([2]))).tolist()
-        [[1.0, 1.0]]
+        >>> air = np.zeros((1, 2, 12)); air[..., HEIGHT], air[..., PITCH_RATE] = 1.25, [-4.0, 3.0]
+        >>> score(SegmentBatch(air, np.zeros((1, 2, 3)), np.zeros((1, 2)), np.array([2]))).tolist()
+        [[4.0, -3.0]]
     """
     height, _, rate, touch = _seen(segments)
     flies = (touch <= 0.0) & (height > LOW_M)
     turning = np.where(flies | (rate > 0.0), -rate, 0.0)
-    return turning + STANDING * _stands(segments) + LYING * (height < LOW_M)
+    return turning + LANDING * landed(segments) + LYING * (height < LOW_M)
 
 
 def landed(segments: SegmentBatch) -> NDArray[np.float64]:
