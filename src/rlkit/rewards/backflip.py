@@ -1,7 +1,7 @@
 """A hopper taught backflips, after Christiano et al. (2017): what a scripted teacher sees, and how flips are counted.
 
-Nothing in the hopper's task pays a flip. The teacher sees how far a segment turns backwards, whether in the air, and
-whether the hopper stands; the agent sees none of it, only what a model makes of the teacher's answers.
+Nothing in the hopper's task pays a flip. The teacher sees how far a segment turns backwards in the air, whether it
+lands, and whether the hopper lies; the agent sees none of it, only what a model makes of the teacher's answers.
 """
 
 from __future__ import annotations
