@@ -36,7 +36,7 @@ CHANCE = "random"  # not an arm: what random actions get, measured once for each
 CHANCE_EPISODES = 64
 TEACHERS = (ORACLE, "stochastic", "myopic", "skip", "equal")
 CHECKPOINTS = 3  # of a run
-LEARN = ("reward=preferences", "reward.rounds=20", "reward.model.epochs=20")
+LEARN = ("reward=preferences", "reward.rounds=15", "reward.model.epochs=20")
 
 PENDULUM = (
     "env=gym",
@@ -63,7 +63,13 @@ REACHER = (
     "agent.learning_starts=500",
     "eval_episodes=32",
 )
-COOLING = ("env=cooling", "agent=ppo", "agent.normalize_rewards=true", "eval_episodes=64")
+NEGOTIATION = ("env=negotiation", "agent=ppo", "eval_episodes=512")
+DEALS = (  # whole games; what they end with is no secret, since it is what people would see
+    "reward.segment=10",
+    "reward.ends=shown",
+    "reward.recorded=64",
+    "reward.queries.newest=100",
+)
 MUJOCO = (
     "agent=sac",
     "n_envs=4",
@@ -121,7 +127,7 @@ STAGES: dict[str, LearnedStage] = {
     "pendulum": LearnedStage(
         title="Pendulum-v1",
         settings=PENDULUM,
-        arms=_by_labels(LABELS),
+        arms=_by_labels(LABELS, "reward.segment=25"),
         steps=12_000,
         eval_every=1_000,
         seeds=5,
@@ -138,15 +144,15 @@ STAGES: dict[str, LearnedStage] = {
         kind="labels",
         reference=("reacher", TRUE),
     ),
-    "cooling": LearnedStage(
-        title="Cooling a data center",
-        settings=COOLING,
-        arms=_by_labels(LABELS),
-        steps=1_000_000,
+    "negotiation": LearnedStage(
+        title="Bargaining: own points in the deal",
+        settings=NEGOTIATION,
+        arms=_by_labels(LABELS, *DEALS),
+        steps=600_000,
         eval_every=50_000,
         seeds=5,
         kind="labels",
-        reference=("cooling", TRUE),
+        reference=("negotiation", TRUE),
     ),
     "hopper": LearnedStage(
         title="Hopper-v5",
@@ -176,7 +182,7 @@ STAGES: dict[str, LearnedStage] = {
     "teachers": LearnedStage(
         title="Who answers: teachers and their errors, on Pendulum-v1 with 350 labels",
         settings=PENDULUM,
-        arms=_by_teacher("reward.labels=350"),
+        arms=_by_teacher("reward.segment=25", "reward.labels=350"),
         steps=10_000,
         eval_every=1_000,
         seeds=3,
