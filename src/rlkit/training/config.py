@@ -169,7 +169,7 @@ def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Every key that can be set, dotted."""
     for key, value in config.items_ex(resolve=False):
         key = str(key)
-        if isinstance(value, DictConfig) and key not in _FREE:
+        if isinstance(value, DictConfig) and is_dataclass(OmegaConf.get_type(value)):  # a mapping is a value
             yield from keys(value, f"{prefix}{key}.")
         elif key != "name" or prefix.count(".") > 1:  # the name of a row of a table is chosen with the row
             yield f"{prefix}{key}"
