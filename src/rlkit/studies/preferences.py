@@ -38,31 +38,10 @@ TEACHERS = (ORACLE, "stochastic", "myopic", "skip", "equal")
 CHECKPOINTS = 3  # of a run
 LEARN = ("reward=preferences", "reward.rounds=15", "reward.model.epochs=20")
 
-PENDULUM = (
-    "env=gym",
-    "env.id=Pendulum-v1",
-    "agent=sac",
-    "n_envs=4",
-    "agent.learning_rate=1e-3",
-    "agent.gradient_steps=2",
-    "agent.net_arch=[64,64]",
-    "agent.gamma=0.95",
-    "agent.learning_starts=500",
-    "eval_episodes=16",
-)
-REACHER = (
-    "env=gym",
-    "env.id=Reacher-v5",
-    "env.kwargs={reward_control_weight:0}",
-    "agent=sac",
-    "n_envs=4",
-    "agent.learning_rate=1e-3",
-    "agent.gradient_steps=2",
-    "agent.net_arch=[64,64]",
-    "agent.gamma=0.95",
-    "agent.learning_starts=500",
-    "eval_episodes=32",
-)
+SAC = ("agent=sac", "n_envs=4", "agent.learning_rate=1e-3", "agent.gradient_steps=2")
+SMALL_SAC = (*SAC, "agent.net_arch=[64,64]", "agent.gamma=0.95", "agent.learning_starts=500")
+PENDULUM = ("env=gym", "env.id=Pendulum-v1", *SMALL_SAC, "eval_episodes=16")
+REACHER = ("env=gym", "env.id=Reacher-v5", "env.kwargs={reward_control_weight:0}", *SMALL_SAC, "eval_episodes=32")
 WALKER = (
     "env=locomotion",
     "env.body=walker",
@@ -73,14 +52,9 @@ WALKER = (
     "agent.net_arch=[64,64]",
     "eval_episodes=64",
 )
-MUJOCO = (
-    "agent=sac",
-    "n_envs=4",
-    "agent.learning_rate=1e-3",
-    "agent.gradient_steps=2",
-    "agent.learning_starts=2000",
-    "eval_episodes=8",
-)
+RUNNER = (*SAC, "agent.net_arch=[128,128]", "agent.learning_starts=2000", "eval_episodes=8")
+HOPPER = ("env=gym", "env.id=Hopper-v5", "env.kwargs={terminate_when_unhealthy:false,ctrl_cost_weight:0}", *RUNNER)
+CHEETAH = ("env=gym", "env.id=HalfCheetah-v5", "env.kwargs={ctrl_cost_weight:0}", *RUNNER)
 SWITCHES: dict[str, Settings] = {
     MODERN: (),
     "no_relabel": ("reward.relabel=false",),
@@ -159,12 +133,7 @@ STAGES: dict[str, LearnedStage] = {
     ),
     "hopper": LearnedStage(
         title="Hopper-v5",
-        settings=(
-            "env=gym",
-            "env.id=Hopper-v5",
-            "env.kwargs={terminate_when_unhealthy:false,ctrl_cost_weight:0}",
-            *MUJOCO,
-        ),
+        settings=HOPPER,
         arms=_by_labels(FEW_LABELS, shuffled=False),
         steps=100_000,
         eval_every=5_000,
@@ -174,7 +143,7 @@ STAGES: dict[str, LearnedStage] = {
     ),
     "halfcheetah": LearnedStage(
         title="HalfCheetah-v5",
-        settings=("env=gym", "env.id=HalfCheetah-v5", "env.kwargs={ctrl_cost_weight:0}", *MUJOCO),
+        settings=CHEETAH,
         arms=_by_labels(FEW_LABELS, shuffled=False),
         steps=100_000,
         eval_every=5_000,
