@@ -74,7 +74,8 @@ Run a study: many trials, and a page with what came of them.    python scripts/s
   folder=runs/<study>              where trials are, each a run folder; what is done stays, what was stopped goes on
   output=docs/results/<study>.md   the page, written anew after every trial; beside it pictures, and all outcomes as
                                    JSON, which is read too: what it has is not done again
-  stages=[sprite,minatar]          of these alone: {stages}
+  stages=[sprite,minatar]          of these alone, as each study has them:
+{stages}
   arms=[dqn,pixel_control]         of these alone
   seeds=5                          at most so many of each arm
   steps=2000                       of every run, to try things out (in another folder=)
@@ -324,8 +325,9 @@ def _study(arguments: list[str]) -> int:
     from rlkit.studies import STUDIES
 
     names = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
-    module: Any = importlib.import_module(f"rlkit.studies.{names[0] if names and names[0] in STUDIES else STUDIES[0]}")
-    help_text = STUDY_HELP.format(names="|".join(STUDIES), stages=" ".join(module.STAGES))
+    modules: dict[str, Any] = {name: importlib.import_module(f"rlkit.studies.{name}") for name in STUDIES}
+    stages = "\n".join(f"{' ' * 35}{name}: {' '.join(module.STAGES)}" for name, module in modules.items())
+    help_text = STUDY_HELP.format(names="|".join(STUDIES), stages=stages)
     settings = _settings(
         [argument for argument in arguments if argument not in names] if names else ["--help"],
         help_text,
@@ -335,6 +337,7 @@ def _study(arguments: list[str]) -> int:
         return 0
     if len(names) != 1 or names[0] not in STUDIES:
         raise UsageError(f"unknown study {' '.join(names)!r}: {nearest(names[0], STUDIES)}")
+    module = modules[names[0]]
     from rlkit.studies.outcomes import Outcomes
     from rlkit.studies.trials import run_trials
     from rlkit.training.run import Stopped

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import signal
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,21 @@ def test_judging_has_arguments_of_its_own() -> None:
     assert make_envs(config, 2).get_attr("opponent_names")[0][0] == "random"
     assert make_envs(config, 2, judging=True).get_attr("opponent_names")[0] == ("soft",)
     assert make_env(config).unwrapped.opponent_names == ("soft",)
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere there is a window")
+@pytest.mark.parametrize("display", [None, ":0"])
+def test_gymnasiums_mujoco_needs_no_window(display: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    if display is not None:
+        monkeypatch.setenv("DISPLAY", display)
+    config = compose_run(["env=gym", "env.id=Reacher-v5"]).env
+    make_env(config).close()
+    assert "MUJOCO_GL" not in os.environ
+    make_env(config, render_mode="rgb_array").close()
+    assert os.environ.get("MUJOCO_GL") == (None if display else "egl")
 
 
 @pytest.mark.parametrize("env", ["env=sprite", "env=gym", "env=gym env.id=rlkit/Sprite-v0"])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rlkit.errors import UsageError
 from rlkit.files import write_atomically
 from rlkit.studies.trials import Trial
+from rlkit.training.audit_report import AUDIT
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import CPU, STEP, read_progress
 from rlkit.training.report import EVALUATION
@@ -28,12 +29,15 @@ class Outcome:
         steps: Of the evaluations, shape ``(k,)``.
         cpu_s: CPU seconds of learning until each.
         returns: Mean return of each.
+        likeness: Rank correlation of learned and true returns of segments, the policy's and random ones together; None
+            where no reward was learned.
     """
 
     judged: float
     steps: NDArray[np.float64]
     cpu_s: NDArray[np.float64]
     returns: NDArray[np.float64]
+    likeness: float | None = None
 
     def at(self, cpu_s: float) -> float:
         """Mean return after so much CPU time, between evaluations on the straight line."""
@@ -44,20 +48,32 @@ class Outcome:
         reached = self.returns >= solved
         return float(self.cpu_s[reached.argmax()]) if reached.any() else np.inf
 
+    @property
+    def late(self) -> float:
+        """Mean of the evaluations in the last quarter of the run."""
+        return float(self.returns[-max(1, len(self.returns) // 4) :].mean())
+
     def track(self, by_cpu_time: bool) -> NDArray[np.float64]:
         """Where the evaluations were, and their mean returns, shape ``(2, k)``."""
         return np.stack([self.cpu_s if by_cpu_time else self.steps, self.returns])
 
+    @classmethod
+    def untrained(cls, judged: float) -> Outcome:
+        """What came of somebody who did not learn."""
+        return cls(judged, np.zeros(1), np.zeros(1), np.array([judged]))
+
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         tracks = {"steps": self.steps.astype(np.int64), "cpu_s": self.cpu_s.round(2), "returns": self.returns.round(4)}
-        return {"judged": self.judged, **{name: track.tolist() for name, track in tracks.items()}}
+        plain = {"judged": self.judged, **{name: track.tolist() for name, track in tracks.items()}}
+        return plain if self.likeness is None else {**plain, "likeness": round(self.likeness, 4)}
 
     @classmethod
     def of_plain(cls, plain: dict[str, Any]) -> Outcome:
         """From what :meth:`plain` gave."""
-        tracks = (np.array(plain[name], dtype=np.float64) for name in ("steps", "cpu_s", "returns"))
-        return cls(float(plain["judged"]), *tracks)
+        steps, cpu_s, returns = (np.array(plain[name], dtype=np.float64) for name in ("steps", "cpu_s", "returns"))
+        likeness = plain.get("likeness")
+        return cls(float(plain["judged"]), steps, cpu_s, returns, None if likeness is None else float(likeness))
 
 
 def read_outcome(folder: RunFolder) -> Outcome:
@@ -71,7 +87,14 @@ def read_outcome(folder: RunFolder) -> Outcome:
     if not rows:
         raise UsageError(f"{folder.path} has no evaluations: move it away, and start the study again")
     steps, cpu_s, returns = (np.array([row[key] for row in rows]) for key in (STEP, CPU, EVALUATION))
-    return Outcome(judged, steps, cpu_s, returns)
+    return Outcome(judged, steps, cpu_s, returns, _likeness(folder))
+
+
+def _likeness(folder: RunFolder) -> float | None:
+    """What the audit of a learned reward found; None if there was none, or nothing was learned."""
+    audit = folder.preferences / AUDIT
+    found = json.loads(audit.read_text(encoding="utf-8")).get("both", {}) if audit.exists() else {}
+    return found.get("rank_correlation_segment")
 
 
 class Outcomes:

@@ -8,11 +8,11 @@ of what is said for auxiliary tasks goes when the baseline gets it too), `shuffl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from rlkit.errors import UsageError, nearest
-from rlkit.studies.page import write_page
+from rlkit.studies.page import Layout, write_page
+from rlkit.studies.rivalry import LEGEND, RivalStage, body, panels
+from rlkit.studies.stages import settings_of, trials_of
 from rlkit.studies.trials import Trial
 
 TASKS = "agent.auxiliary.tasks="
@@ -49,31 +49,6 @@ CHECKPOINT_EVERY = 5  # evaluations: a checkpoint has the replay, which is large
 LEARNING_STARTS = 1_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Where arms are compared.
-
-    Attributes:
-        title: For the page.
-        settings: Of every arm.
-        arms: What each sets beside these.
-        steps: Of a run.
-        eval_every: Steps between two evaluations.
-        seeds: How many.
-        rival: The arm that others are held against.
-        solved: A mean return that counts as solved; None: there is none.
-    """
-
-    title: str
-    settings: tuple[str, ...]
-    arms: dict[str, tuple[str, ...]]
-    steps: int
-    eval_every: int
-    seeds: int
-    rival: str = MATCHED
-    solved: float | None = None
-
-
 def _arms(*names: str, train_freq: int, gradient_steps: int) -> dict[str, tuple[str, ...]]:
     """Arms of a stage where pixel control takes ``gradient_steps / train_freq`` times the computation of an update."""
     more = (f"agent.train_freq={train_freq}", f"agent.gradient_steps={gradient_steps}")
@@ -81,33 +56,36 @@ def _arms(*names: str, train_freq: int, gradient_steps: int) -> dict[str, tuple[
 
 
 # What pixel control costs on each network: `python scripts/benchmark.py dqn`, and docs/dqn.md for Doom's pictures.
-STAGES: dict[str, Stage] = {
-    "sprite": Stage(
+STAGES: dict[str, RivalStage] = {
+    "sprite": RivalStage(
         title="The diagnostic: a sprite among distractors, a rare reward",
         settings=("env=sprite", "eval_episodes=64"),
         arms=_arms(*ARMS, train_freq=3, gradient_steps=4),
         steps=60_000,
         eval_every=3_000,
         seeds=5,
+        rival=MATCHED,
     ),
-    "doom_basic": Stage(
+    "doom_basic": RivalStage(
         title="Doom Basic",
         settings=("env=doom", "env.scenario=Basic", "eval_episodes=16"),
         arms=_arms("dqn", MATCHED, "pixel_control", train_freq=5, gradient_steps=7),
         steps=40_000,
         eval_every=4_000,
         seeds=5,
+        rival=MATCHED,
         solved=80.0,
     ),
-    "minatar": Stage(
+    "minatar": RivalStage(
         title="MinAtar Breakout",
         settings=("env=minatar", "env.game=breakout", "agent.auxiliary.pixel_cell=1", "eval_episodes=16"),
         arms=_arms("dqn", MATCHED, "pixel_control", train_freq=3, gradient_steps=5),
         steps=200_000,
         eval_every=10_000,
         seeds=5,
+        rival=MATCHED,
     ),
-    "doom_health": Stage(
+    "doom_health": RivalStage(
         title="Doom HealthGathering",
         settings=("env=doom", "env.scenario=HealthGathering", "eval_episodes=16"),
         arms=_arms("dqn", "pixel_control", train_freq=1, gradient_steps=1),
@@ -116,7 +94,7 @@ STAGES: dict[str, Stage] = {
         seeds=3,
         rival="dqn",
     ),
-    "switches": Stage(
+    "switches": RivalStage(
         title="The switches, on MinAtar Breakout",
         settings=("env=minatar", "env.game=breakout", "eval_episodes=16", *ALL_OFF),
         arms=SWITCHES,
@@ -136,6 +114,7 @@ and `both` are costlier still, which the columns of CPU time show. All else is t
 (`rlkit/conf/tuned/`). In the last table, `sb3` is Stable-Baselines3's DQN, each of the next is that with one switch on,
 `tuned` is what the other stages have, and `all` is everything but the soft target.
 """
+LAYOUT = Layout(preface=f"{PREFACE}\n{LEGEND}", body=body, panels=panels)
 
 
 def trials(stages: Sequence[str], arms: Sequence[str] | None, seeds: int | None, steps: int | None) -> list[Trial]:
@@ -150,35 +129,17 @@ def trials(stages: Sequence[str], arms: Sequence[str] | None, seeds: int | None,
     Raises:
         UsageError: If there is no such stage or arm.
     """
-    for name in stages:
-        if name not in STAGES:
-            raise UsageError(f"unknown stage {name!r}: {nearest(name, STAGES)}")
-    known = {arm for name in stages for arm in STAGES[name].arms}
-    for arm in arms or ():
-        if arm not in known:
-            raise UsageError(f"unknown arm {arm!r}: {nearest(arm, known)}")
-    found = [
-        Trial(stage=name, arm=arm, seed=seed, settings=_settings(STAGES[name], own, steps))
-        for name in stages
-        for arm, own in STAGES[name].arms.items()
-        if arms is None or arm in arms
-        for seed in range(min(STAGES[name].seeds, seeds or STAGES[name].seeds))
-    ]
-    return sorted(found, key=lambda trial: trial.seed)
+    return trials_of(STAGES, stages, arms, seeds, lambda stage, own: _settings(stage, own, steps))
 
 
-def _settings(stage: Stage, own: tuple[str, ...], steps: int | None) -> tuple[str, ...]:
+def _settings(stage: RivalStage, own: tuple[str, ...], steps: int | None) -> tuple[str, ...]:
     """The command line of an arm."""
-    taken = steps or stage.steps
-    every = max(1, stage.eval_every * taken // stage.steps)
-    lengths = {
-        "steps": taken,
-        "eval_every": every,
-        "log_every": every,
-        "checkpoint_every": CHECKPOINT_EVERY * every,
-        "agent.learning_starts": min(LEARNING_STARTS, taken // 4),
+    lengths = stage.lengths(steps)
+    more = {
+        "checkpoint_every": CHECKPOINT_EVERY * lengths["eval_every"],
+        "agent.learning_starts": min(LEARNING_STARTS, lengths["steps"] // 4),
     }
-    return ("agent=dqn", *stage.settings, *own, *(f"{key}={value}" for key, value in lengths.items()))
+    return ("agent=dqn", *stage.settings, *own, *settings_of(lengths | more))
 
 
 def gather(found: Sequence[Trial], study: Path, output: Path) -> str:
@@ -192,4 +153,4 @@ def gather(found: Sequence[Trial], study: Path, output: Path) -> str:
     Returns:
         The page.
     """
-    return write_page(PREFACE, {name: STAGES[name] for name in STAGES}, found, study, output)
+    return write_page(LAYOUT, STAGES, found, study, output)

@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.agents.chance import RandomActions
 from rlkit.agents.policy import load_policy
 from rlkit.files import write_atomically
 from rlkit.rewards.audit import Behaviour, audit, behaviour
@@ -45,14 +46,8 @@ def audit_run(folder: RunFolder, loop: PreferenceLoop) -> str:
     config = folder.read_config()
     policy = load_policy(folder.path)
     rng = np.random.default_rng(SEED_OFFSET + config.seed)
-
-    def at_random(observations: Any, masks: NDArray[np.bool_] | None) -> NDArray[Any]:
-        if masks is not None:
-            return (rng.random(masks.shape) * masks).argmax(1)
-        return np.stack([policy.action_space.sample() for _ in range(SIDE_BY_SIDE)])
-
-    policy.action_space.seed(SEED_OFFSET + config.seed)
-    acted, chance = (_behave(config, loop, act, rng) for act in (policy.predict, at_random))
+    at_random = RandomActions(policy.action_space, SEED_OFFSET + config.seed)
+    acted, chance = (_behave(config, loop, act, rng) for act in (policy.predict, at_random.predict))
     found = audit(loop, acted, chance, gamma=config.agent.gamma, seed=SEED_OFFSET + config.seed)
     if loop.model.fits:
         draw(folder, loop, found, acted, chance)

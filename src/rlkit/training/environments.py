@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import platform
 import warnings
 from typing import Any
 
@@ -60,6 +62,8 @@ def make_envs(
 def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
     """One environment, with the arguments for judging an agent and these; seen as pixels if that is configured."""
     given = {**config.arguments(judging=True), **arguments}
+    if "render_mode" in arguments and config.id not in ENVIRONMENTS:
+        _draw_without_a_window()
     return _make_one(config, given) if config.pixels else gymnasium.make(config.id, **given)
 
 
@@ -67,12 +71,23 @@ def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any
     """One of those that stand side by side; all of them have a state."""
     if not config.pixels:
         return Replayable(gymnasium.make(config.id, **arguments))
+    if config.id not in ENVIRONMENTS:
+        _draw_without_a_window()
     env = gymnasium.make(config.id, **{"render_mode": "rgb_array", **arguments})
     return Pixels(
         env if env.has_wrapper_attr("get_state") else Replayable(env),
         edge=config.pixels_edge,
         stack=config.pixels_stack,
     )
+
+
+def _draw_without_a_window() -> None:
+    """Where there is no display, let Gymnasium's MuJoCo draw by EGL; rlkit's own looks for what there is by itself.
+
+    Else MuJoCo looks for a window, and the second time that there is none it ends the process.
+    """
+    if platform.system() == "Linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def _draw_once(config: EnvConfig) -> None:

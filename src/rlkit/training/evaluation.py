@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,15 @@ class Episodes:
     successes: NDArray[np.bool_] | None
 
 
-def play_episodes(policy: Policy, envs: VecEnvAdapter, episodes: int, seed: int) -> Episodes:
+class Player(Protocol):
+    """Who plays."""
+
+    def predict(self, obs: Any, mask: NDArray[np.bool_] | None = None) -> Any:
+        """An action for each observation of a batch; the mask, shape ``(n, actions)``, tells which are possible."""
+        ...
+
+
+def play_episodes(policy: Player, envs: VecEnvAdapter, episodes: int, seed: int) -> Episodes:
     """Let a policy play, greedily.
 
     Each environment plays its share to the end, so that short episodes do not count more than long ones.

@@ -35,7 +35,7 @@ PREFERENCES = tuple(
 ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean", *PREFERENCES)
 NOT_DRAWN = ("time/", "eval/", "rollout/", "train/", "preferences/")
 POINTS = 200  # of a curve over several seeds
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000")  # Okabe and Ito
 
 
 def draw_curves(folder: RunFolder) -> None:
