@@ -65,7 +65,7 @@ def test_trials_are_runs_and_the_page_tells_of_them(finished: Path) -> None:
     assert "| `dqn` | 1 |" in page and "| `pixel_control` | 1 |" in page
     assert f"Not complete: 2 of {len(trials(list(STAGES), None, None, None))} runs" in page
     assert "400 environment steps" in page
-    assert (finished / "page-sprite.png").stat().st_size > 5_000 and "![learning curves](page-sprite.png)" in page
+    assert (finished / "page-sprite.png").stat().st_size > 5_000 and "![curves](page-sprite.png)" in page
 
 
 def test_what_is_done_is_not_done_again(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
