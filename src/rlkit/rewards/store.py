@@ -263,14 +263,16 @@ class ComparisonStore(Notes):
         sql = f"""SELECT (SELECT count(*) FROM pairs WHERE kind = 'query'),
             (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({counted})),
             (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({fitted})),
+            (SELECT count(DISTINCT pair) {of_queries} AND answer = 'skip' AND pair NOT IN
+                (SELECT pair {of_queries} AND answer IN ({counted}))),
             (SELECT count(DISTINCT pair) FROM leases WHERE until > ?1 AND pair NOT IN
                 (SELECT pair {of_queries} AND answer IN ({counted}))),
             (SELECT count(*) {of_queries} AND answer IN ({counted})),
             (SELECT count(*) {of_queries} AND answer IN ({counted}) AND annotator = ?2)"""
         now = time.time() if now is None else now
-        pairs, answered, usable, leased, answers, mine = self.rows(sql, now, annotator)[0]
-        budget = self.header.budget
-        return Progress(pairs, answered, usable, pairs - answered - leased, leased, answers, mine, budget)
+        pairs, answered, usable, skipped, leased, answers, mine = self.rows(sql, now, annotator)[0]
+        open, budget = pairs - answered - leased, self.header.budget
+        return Progress(pairs, answered, usable, skipped, open, leased, answers, mine, budget)
 
 
 def _same(client: str, said: tuple[Any, ...], asked: tuple[Any, ...]) -> int:

@@ -23,6 +23,12 @@ export class Deck {
 
   close() { clearInterval(this.renewing); }
 
+  // Another person goes on in this tab: these pairs are for all again.
+  giveBack() {
+    const leases = this.pairs.map(pair => pair.lease);
+    if (leases.length) post('release', {annotator: this.annotator, leases}).catch(() => {}); // else they run out
+  }
+
   // What this tab held before it was loaded again.
   async recall() {
     const leases = JSON.parse(sessionStorage.getItem(this.memory) ?? '[]');
