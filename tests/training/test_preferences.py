@@ -289,7 +289,8 @@ def test_people_are_waited_for_once_and_starving_is_told(
     command.wait_until(lambda: "Waiting for the first 6 answers" in command.err)
     time.sleep(1.0)
     note = store_of(tmp_path / "run").noted("training")
-    assert note["waiting"] and note["step"] == 80 and note["steps"] == 400 and note["fits"] == 0
+    assert (note["state"], note["missing"], note["step"]) == ("waiting", 6, 80)
+    assert note["steps"] == 400 and note["fits"] == 0
     person(tmp_path / "run", 6).join(30)
     finished = command.wait()
     assert finished.code == 0, finished.err
@@ -297,7 +298,7 @@ def test_people_are_waited_for_once_and_starving_is_told(
     store = store_of(tmp_path / "run")
     assert len(store.labels()) == 6 and len(store.pairs()) > 6
     note = store.noted("training")
-    assert note["step"] == 400 and note["starving"] and not note["waiting"] and note["labels_used"] == 6
+    assert note["step"] == 400 and note["starving"] and note["state"] == "ended" and note["labels_used"] == 6
 
 
 def test_late_answers_are_learned_in_the_next_fit(person: Callable[..., threading.Thread], tmp_path: Path) -> None:

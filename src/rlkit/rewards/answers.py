@@ -159,7 +159,7 @@ class Progress:
         open: Queries that nobody has answered and nobody is looking at.
         leased: Queries that somebody is looking at.
         answers: Answers that count, repeats included.
-        mine: Of the person who asks.
+        mine: Queries that the person who asks has answered.
         budget: Queries that the run asks for in all; None: no end.
     """
 

@@ -268,7 +268,7 @@ class ComparisonStore(Notes):
             (SELECT count(DISTINCT pair) FROM leases WHERE until > ?1 AND pair NOT IN
                 (SELECT pair {of_queries} AND answer IN ({counted}))),
             (SELECT count(*) {of_queries} AND answer IN ({counted})),
-            (SELECT count(*) {of_queries} AND answer IN ({counted}) AND annotator = ?2)"""
+            (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({counted}) AND annotator = ?2)"""
         now = time.time() if now is None else now
         pairs, answered, usable, skipped, leased, answers, mine = self.rows(sql, now, annotator)[0]
         open, budget = pairs - answered - leased, self.header.budget

@@ -137,7 +137,7 @@ def test_an_open_page_goes_on_when_the_server_was_killed(run: Path) -> None:
     server = blind(run)
     link = link_of(lambda: server.err)
     with browser(link) as ada:
-        (shown,) = post(ada, "next", count=1)["pairs"]
+        (shown,) = post(ada, "next", count=1, client=new_client())["pairs"]
         answer = {"lease": shown["lease"], "choice": "left", "client": new_client()}
         post(ada, "answer", **answer)
         server.send(signal.SIGKILL)
@@ -167,7 +167,7 @@ def test_no_acknowledged_answer_is_lost_or_doubled_by_kills(run: Path) -> None:
             killer.start()
             for _ in range(MOST):
                 if waiting is None:
-                    (shown,) = post(ada, "next", count=1)["pairs"]
+                    (shown,) = post(ada, "next", count=1, client=new_client())["pairs"]
                     choice = rng.choice(["left", "right", "tie", "cant_tell"])
                     waiting = {"lease": shown["lease"], "choice": choice, "client": new_client(), "pair": shown["pair"]}
                 post(ada, "answer", **{key: waiting[key] for key in ("lease", "choice", "client")})

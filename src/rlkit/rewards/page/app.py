@@ -156,7 +156,7 @@ class Page:
         annotator, count = body.annotator(), body.number("count", MOST_LENT)
         if (why := lesson.ready(self._store)) is not None:
             raise Conflict(why)
-        return {"pairs": [_shown(shown) for shown in self._desk.next(annotator, count)]}
+        return {"pairs": [_shown(shown) for shown in self._desk.next(annotator, count, body.client())]}
 
     def held(self, body: Body) -> Reply:
         """Of these leases those that still are this person's: for a page that was loaded again."""

@@ -54,14 +54,14 @@ export function showRest({progress, training}) {
   $('rest-title').textContent = over ? 'The training is over. Thank you!' : done ? 'All done. Thank you!' : 'Nothing to compare right now';
   $('rest-text').textContent = over ? `${answered} of the agent’s questions were answered. What came of it is told by report.md in the run folder.`
     : done ? `${budget} questions are answered: the agent has all that it asked for.`
-      : (leased ? `Others are looking at ${pairs(leased)}. ` : '') + next(training);
+      : (leased ? `Others are looking at the last ${leased === 1 ? 'pair' : pairs(leased)}. ` : '') + next(training);
   $('rest-on').hidden = !over || !left;
   $('rest-on').textContent = `Answer ${left === 1 ? 'one more' : `${left} more`}, for when it goes on`;
 }
 
 function next(training) {
   switch (training?.state) {
-    case 'waiting': return `The agent waits for ${pairs(training.missing)}.`;
+    case 'waiting': return 'The agent waits for its first answers.';
     case 'exploring': case 'learning': return 'The agent practises what it has learned; the next pairs come up here by themselves.';
     default: return 'The training is not running. When it goes on, new pairs come up here by themselves.';
   }
