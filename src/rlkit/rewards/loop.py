@@ -32,6 +32,7 @@ from rlkit.rewards.store import ComparisonStore
 from rlkit.rewards.teachers import Score, ScriptedTeacher
 
 POLL_S = 0.5  # while people have not answered the first questions
+SHORT_S = 0.75
 STARVING = 0.5  # share of the labels due by now that people have given, below which they starve
 RECENT = 64  # segments of late whose inputs and rewards set the model's scales
 
@@ -255,6 +256,7 @@ class PreferenceLoop:
             say(
                 f"Waiting for the first {wanted} answers, {wanted - missing} are given: "
                 "scripts/label.py run=<this run folder> asks people. Later on nothing waits for them."
+                + self._told_of_length()
             )
         while (missing := self._missing(wanted)) > 0:
             if stopping():
@@ -262,6 +264,16 @@ class PreferenceLoop:
             self.note(WAITING, missing=missing)
             time.sleep(POLL_S)
         return True
+
+    def _told_of_length(self) -> str:
+        """A warning that clips are too short to be seen; empty where they are not."""
+        fps = self.store.header.fps
+        if fps is None or self.config.segment / fps >= SHORT_S:
+            return ""
+        return (
+            f" Clips of reward.segment={self.config.segment} last {self.config.segment / fps:.1f} s, which is hard to "
+            f"judge: {round(1.5 * fps)} steps are the 1.5 s of Christiano et al. (2017)."
+        )
 
     def _missing(self, wanted: int) -> int:
         progress = self.store.progress()

@@ -63,15 +63,10 @@ class ComparisonStore(Notes):
         """
         path, wanted = Path(path), header.to_plain()
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = Database(path)
-        with file.transaction() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'header'").fetchone():
-                for statement in filter(str.strip, TABLES.split(";")):
-                    db.execute(statement)
-                for key, value in {"format": FORMAT, **wanted}.items():
-                    file.insert("header", key=key, value=json.dumps(value))
+        if not path.exists():
+            _lay_out(path, wanted)
+        with Database(path) as file, file.transaction() as db:
             db.execute("UPDATE header SET value = ? WHERE key = 'budget'", (json.dumps(header.budget),))
-        file.close()
         store = cls(path)
         found = store.header.to_plain()
         other = [key for key in wanted if wanted[key] != found[key]]
@@ -273,6 +268,19 @@ class ComparisonStore(Notes):
         pairs, answered, usable, skipped, leased, answers, mine = self.rows(sql, now, annotator)[0]
         open, budget = pairs - answered - leased, self.header.budget
         return Progress(pairs, answered, usable, skipped, open, leased, answers, mine, budget)
+
+
+def _lay_out(path: Path, header: dict[str, Any]) -> None:
+    """An empty store: whole or absent, since a page may be waiting to open it."""
+    draft = path.with_name(f"{path.name}.new")
+    for rest in path.parent.glob(f"{draft.name}*"):  # of who was killed here
+        rest.unlink()
+    with Database(draft) as file, file.transaction() as db:
+        for statement in filter(str.strip, TABLES.split(";")):
+            db.execute(statement)
+        for key, value in {"format": FORMAT, **header}.items():
+            file.insert("header", key=key, value=json.dumps(value))
+    draft.replace(path)
 
 
 def _same(client: str, said: tuple[Any, ...], asked: tuple[Any, ...]) -> int:

@@ -18,7 +18,7 @@ const POLL_MS = 4000;
 const NAME = 'rlkit-label:name';
 
 const player = new Player([$('left'), $('right')], onFrame);
-const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null};
+const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null, ratio: 4 / 3};
 
 function setMode(mode) {
   document.body.dataset.mode = mode;
@@ -44,13 +44,21 @@ function onFrame(frame, count) {
   $('play').textContent = player.playing ? 'Pause' : 'Play';
 }
 
+// On a phone the clips are one above the other where they are larger so.
+function arrange() {
+  const {clientWidth, clientHeight} = $('clips');
+  const beside = Math.min(clientWidth / 2, clientHeight * state.ratio), above = Math.min(clientWidth, clientHeight / 2 * state.ratio);
+  $('clips').classList.toggle('stacked', innerWidth <= 640 && above > beside);
+}
+new ResizeObserver(arrange).observe($('clips'));
+
 // What is on the stage, for the lesson and for the pairs.
 const stage = {
   show(films) {
     player.show(films);
     const {width, height} = films[0][0];
-    $('clips').style.setProperty('--ratio', width / height);
-    $('clips').classList.toggle('wide', width >= height);
+    $('clips').style.setProperty('--ratio', state.ratio = width / height);
+    arrange();
     this.say('');
     $('stage').dataset.ready = true;
     state.shown = performance.now();
