@@ -20,7 +20,7 @@ from rlkit.rewards.model import load_reward
 from rlkit.rewards.store import STORE, ComparisonStore
 
 MOMENTS = int(os.environ.get("RLKIT_KILLS", "6"))
-ITERATIONS = 10 * MOMENTS + 10
+ITERATIONS = 4 * MOMENTS + 30
 SETTINGS = (
     "env=gym",
     "agent=ppo",
