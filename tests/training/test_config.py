@@ -283,3 +283,15 @@ def test_rewards_with_parts_of_their_own_are_written_and_read() -> None:
     config = compose_run([*LEARNED, "reward.teacher.name=mixed", "reward.model.net_arch=[8]", "reward.labels=9"])
     again = from_plain(yaml.safe_load(yaml.safe_dump(to_plain(config))), "here")
     assert again == config and again.reward.teacher.name == "mixed" and again.reward.model.net_arch == [8]
+
+
+def test_a_body_has_settings_of_its_own_and_the_command_line_the_last_word() -> None:
+    walker, quadruped = (compose_run(["env=locomotion", f"env.body={body}"]) for body in ("walker", "quadruped"))
+    assert quadruped.env.curriculum == "adaptive" and quadruped.agent.n_steps < walker.agent.n_steps
+    assert compose_run(["env=locomotion"]).agent == walker.agent  # which the task's own settings are for
+    changed = compose_run(["env=locomotion", "env.body=quadruped", "agent.n_steps=32", "env.curriculum=none"])
+    assert (changed.agent.n_steps, changed.env.curriculum, changed.steps) == (32, "none", quadruped.steps)
+    assert compose_run(["env=locomotion", "env.body=quadruped", "agent=sac"]).env.curriculum == walker.env.curriculum
+    assert compose_run(["env=locomotion", "env.body={mjcf:my.xml,feet:[a]}"]).agent == walker.agent
+    narrow = compose_run(["env=locomotion", "env.body=quadruped", "env.limits={gap_length_m:[0.1,0.5]}"])
+    assert narrow.env.limits == {"gap_length_m": [0.1, 0.5]} and narrow.env.reward == quadruped.env.reward

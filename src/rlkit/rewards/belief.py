@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 LEAST = 40  # decided answers below which none is doubted
 TEMPERATURES = np.geomspace(1.0, 8.0, 7)
 MOST_WRONG = 0.45  # above, answers would say nothing
+LEAST_GAIN = (
+    3.0  # nats by which members must foretell answers better than a coin, or they are in no place to doubt them
+)
 DOUBTED, TURNED = 0.5, 0.95  # probabilities of being wrong from which an answer is left out, and turned round
 
 
@@ -58,6 +61,8 @@ def believe(logits: NDArray[np.float64], targets: NDArray[np.float64], least: fl
     likelihood = np.log((1.0 - shares) * right + shares * (1.0 - right)).sum(-1)
     share, row = np.unravel_index(int(likelihood.argmax()), likelihood.shape)
     wrong = float(shares[share, 0, 0])
+    if wrong >= MOST_WRONG or likelihood[share, row] < judged.sum() * np.log(0.5) + LEAST_GAIN:
+        return believe_all(targets)
     doubt = np.zeros(len(targets))
     doubt[judged] = wrong * (1.0 - right[row]) / ((1.0 - wrong) * right[row] + wrong * (1.0 - right[row]))
     turned = doubt >= TURNED

@@ -120,7 +120,7 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
         if not isinstance(choice, str) or choice not in GROUPS[group]:
             raise UsageError(f"unknown {group} {str(choice)!r}: {nearest(str(choice), GROUPS[group])}")
     with initialize_config_module("rlkit.conf", version_base="1.3"):
-        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()] + _sizes(parsed))
+        composed = compose("train", [f"{group}={choice}" for group, choice in choices.items()] + _variants(parsed))
     for key, value in parsed.items():
         if key not in choices:
             _set(composed, key, value)
@@ -134,9 +134,12 @@ def compose_run(overrides: Sequence[str]) -> RunConfig:
     return config
 
 
-def _sizes(parsed: Mapping[str, Any]) -> list[str]:
-    """With pixels, the sizes that suit pictures come after those that suit the task's own observations."""
-    return [f"pixels={parsed.get('agent', DEFAULT_AGENT)}"] if parsed.get("env.pixels") is True else []
+def _variants(parsed: Mapping[str, Any]) -> list[str]:
+    """What suits a body comes after what suits the task; with pixels, sizes that suit pictures come last."""
+    agent = parsed.get("agent", DEFAULT_AGENT)
+    found = [f"pixels={agent}"] if parsed.get("env.pixels") is True else []
+    body = parsed.get("env.body")
+    return [*found, f"bodies={body}-{agent}"] if isinstance(body, str) and body.isidentifier() else found
 
 
 def parse(overrides: Sequence[str]) -> dict[str, Any]:
@@ -166,7 +169,7 @@ def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
     """Every key that can be set, dotted."""
     for key, value in config.items_ex(resolve=False):
         key = str(key)
-        if isinstance(value, DictConfig) and key not in _FREE:
+        if isinstance(value, DictConfig) and is_dataclass(OmegaConf.get_type(value)):  # a mapping is a value
             yield from keys(value, f"{prefix}{key}.")
         elif key != "name" or prefix.count(".") > 1:  # the name of a row of a table is chosen with the row
             yield f"{prefix}{key}"

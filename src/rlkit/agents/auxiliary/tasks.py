@@ -62,7 +62,7 @@ class PixelControl(ControlTask):
         self.pool: nn.Module = nn.Identity() if pooled == shape[1:] else nn.AdaptiveAvgPool2d(pooled)
         strides = rows // pooled[0], columns // pooled[1]  # 2 and a kernel of 4 for UNREAL's 9x9 map and 20x20 cells
         kernels = rows - (pooled[0] - 1) * strides[0], columns - (pooled[1] - 1) * strides[1]
-        self.streams = nn.ConvTranspose2d(shape[0], sizes.actions + 1, kernels, strides)
+        self.streams = _deconvolution(shape[0], sizes.actions + 1, kernels, strides)
         self.tally = Tally(sizes.actions, self.grid)
         self._last: tuple[th.Tensor, th.Tensor] | None = None
 
@@ -124,6 +124,13 @@ class PixelControl(ControlTask):
     def pictures(self) -> dict[str, NDArray[np.uint8]]:
         """Heat maps, see :meth:`~rlkit.agents.auxiliary.tally.Tally.pictures`; none before the first update."""
         return {} if self._last is None else self.tally.pictures()
+
+
+def _deconvolution(inputs: int, outputs: int, kernels: tuple[int, int], strides: tuple[int, int]) -> nn.Module:
+    """A transposed convolution; one without strides is a convolution of the padded map, which is faster on a CPU."""
+    if strides == (1, 1):
+        return nn.Conv2d(inputs, outputs, kernels, padding=(kernels[0] - 1, kernels[1] - 1))
+    return nn.ConvTranspose2d(inputs, outputs, kernels, strides)
 
 
 def _even(cells: int) -> int:

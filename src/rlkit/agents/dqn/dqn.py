@@ -21,6 +21,7 @@ from rlkit.agents.auxiliary.task import Sizes, View
 from rlkit.agents.auxiliary.tasks import PixelControl
 from rlkit.agents.dqn.layers import noise
 from rlkit.agents.dqn.networks import POLICIES, SwitchedQNetwork, Trunk, network_kwargs
+from rlkit.agents.optimizer import fuse_adam
 from rlkit.agents.replay import Batch, CompactReplay
 from rlkit.errors import UsageError, nearest
 
@@ -120,6 +121,8 @@ class DQN(BaseDQN):
         super()._setup_model()
         if self.auxiliary_config.tasks:
             self._setup_auxiliary()
+        if self._compact:  # and so not bit for bit Stable-Baselines3's
+            fuse_adam(self.policy)
 
     def _setup_auxiliary(self) -> None:
         """Heads for both networks; the optimizer learns the first."""

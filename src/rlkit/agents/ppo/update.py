@@ -11,6 +11,7 @@ from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.utils import explained_variance
 
+from rlkit.agents.optimizer import fuse_adam
 from rlkit.agents.ppo.loss import Coefficients, Losses
 from rlkit.agents.ppo.obstacle import find_obstacle_in_model, split_towers
 from rlkit.agents.ppo.passes import FlatGradients, Network
@@ -92,12 +93,9 @@ def build_network(hidden: th.nn.Module, head: th.nn.Linear, rows: int) -> Networ
 
 
 def fuse_optimizer(algorithm: PPO | MaskablePPO) -> None:
-    """Let Adam step in one fused kernel, unless ``optimizer_kwargs`` chose an implementation."""
-    optimizer = algorithm.policy.optimizer
-    chosen = {"foreach", "fused", "capturable", "differentiable"} & algorithm.policy.optimizer_kwargs.keys()
-    if type(optimizer) is th.optim.Adam and not chosen and find_obstacle_in_model(algorithm) is None:
-        for group in optimizer.param_groups:
-            group["fused"] = True
+    """Let Adam step in one fused kernel where the lean update takes over."""
+    if find_obstacle_in_model(algorithm) is None:
+        fuse_adam(algorithm.policy)
 
 
 class StopAbove:

@@ -86,7 +86,7 @@ def build_boxes(courses, i):  # type: ignore[no-untyped-def]
 
 @lean_kernel
 def geometry_rows(rows, courses, geoms, geom_pos, geom_size, geom_dataid):  # type: ignore[no-untyped-def]
-    """Write courses into MuJoCo's expanded arrays; ``Batch.set_const`` of these rows must follow.
+    """Write courses into MuJoCo's expanded arrays; ``bounds.bound_rows`` or ``Batch.set_const`` of these must follow.
 
     Args:
         rows: Which courses, shape ``(n,)`` bool.

@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
-from mujoco.batch import Batch, SimulationError
+from mujoco.batch import MODEL_FIELDS, Batch, SimulationError
 from numpy.typing import NDArray
 
 from rlkit.envs.locomotion import conditions
+from rlkit.envs.locomotion.bounds import bound_rows, new_bounds, new_tree
 from rlkit.envs.locomotion.courses import Courses
 from rlkit.envs.locomotion.geometry import geometry_rows
 from rlkit.envs.locomotion.model import Model
 from rlkit.errors import UsageError
 
+MODEL_ARRAYS = [name for name in dir(mujoco.MjModel) if name in MODEL_FIELDS]  # of a model, without its options
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 
 _VARIED_BY = {  # fields of the model, and the conditions that change them
@@ -67,6 +69,7 @@ class Simulation:
         self.geom_pos: NDArray[np.float64] = self._batch.expand("geom_pos")
         self.geom_size: NDArray[np.float64] = self._batch.expand("geom_size")
         self.geom_dataid: NDArray[np.int32] = self._batch.expand("geom_dataid")
+        self._tree, self._bounds = new_tree(model.mujoco), new_bounds(self._batch)
         self._start = self._batch.state[0].copy()
         self._varied = {
             name: self._batch.expand(name) for name, why in _VARIED_BY.items() if not changed.isdisjoint(why)
@@ -80,6 +83,29 @@ class Simulation:
             self._batch.warning,
             np.zeros(n, dtype=np.bool_),
         )
+        self.derives_bounds = not self._varied and self._derives_as_mujoco()
+
+    def _derives_as_mujoco(self) -> bool:
+        """Whether :func:`bound_rows` does all that ``set_const`` would, tried on one row.
+
+        It does not where a model has static geometry of its own that is turned, and may not with a MuJoCo to come.
+        """
+        row, geoms, rng = np.arange(len(self.geom_pos)) == 0, self.model.geoms, np.random.default_rng(0)
+        written: list[NDArray[Any]] = [self.geom_pos, self.geom_size, self.geom_dataid]
+        before = [array[0].copy() for array in written]
+        self.geom_pos[0, geoms.boxes] = rng.uniform(-30.0, 30.0, (len(geoms.boxes), 3))
+        self.geom_pos[0, geoms.plane, 2] = -1.0
+        self.geom_size[0, geoms.boxes] = rng.uniform(0.05, 20.0, (len(geoms.boxes), 3))
+        if geoms.field >= 0:
+            self.geom_dataid[0, geoms.field] = rng.integers(geoms.first_field, self.model.mujoco.nhfield)
+        bound_rows(row, geoms, self._tree, self.geom_pos, self.geom_size, self.geom_dataid, self._bounds)
+        ours = self._batch.get_model(0)
+        self._batch.set_const(row)
+        theirs = self._batch.get_model(0)
+        for array, old in zip(written, before, strict=True):
+            array[0] = old
+        self._batch.set_const(row)
+        return all(np.array_equal(getattr(ours, name), getattr(theirs, name), equal_nan=True) for name in MODEL_ARRAYS)
 
     def vary(self, rows: NDArray[np.bool_], drawn: NDArray[np.float64]) -> None:
         """Give these rows their conditions; :meth:`place` must follow.
@@ -109,11 +135,15 @@ class Simulation:
     def place(self, rows: NDArray[np.bool_], courses: Courses) -> None:
         """Build the courses of these rows.
 
-        ``set_const`` derives anew what MuJoCo keeps of static geometry (bounding volumes above all): without it, bodies
-        fall through boxes that have grown.
+        What MuJoCo keeps of static geometry (bounding volumes above all) is derived anew: without that, bodies fall
+        through boxes that have grown.
         """
         geometry_rows(rows, courses, self.model.geoms, self.geom_pos, self.geom_size, self.geom_dataid)
-        self._batch.set_const(_ids(rows))
+        if self.derives_bounds:
+            written = self.geom_pos, self.geom_size, self.geom_dataid
+            bound_rows(rows, self.model.geoms, self._tree, *written, self._bounds)
+        else:
+            self._batch.set_const(_ids(rows))
 
     def reset(self, rows: NDArray[np.bool_]) -> None:
         """Put bodies in the model's own pose, at rest; positions may be written then, and :meth:`settle` called.
