@@ -229,6 +229,30 @@ def test_unsent_answers_survive_a_closed_tab(tab: Tab, server: Server) -> None:
     tab.until(lambda: len(tab.store.labels(before)) == 1)
 
 
+def test_how_training_stands_is_told(tab: Tab) -> None:
+    note = {"every_s": 5.0, "next_fit_s": None, "missing": 4, "last_fit": False, "starving": False}
+
+    def tell(state: str, **more: Any) -> None:
+        tab.store.note("training", note | {"time": time.time(), "state": state} | more)
+
+    for state, more, words in (
+        ("waiting", {}, "waits for its first answers: 4 pairs to go"),
+        ("learning", {"next_fit_s": 100.0}, "reach the agent in about 2 min"),
+        ("learning", {"starving": True}, "less than half of the answers"),
+        ("learning", {"last_fit": True}, "for the last time"),
+        ("stopped", {}, "was stopped"),
+        ("ended", {}, "training is over"),
+    ):
+        tell(state, **more)
+        tab.until(lambda words=words: words in tab.text("effect"))  # type: ignore[misc]
+    tab.answer(LEFT)
+    tab.until(lambda: tab.mode == "rest" and "The training is over" in tab.text("rest-title"))
+    tab.click("#rest-on")
+    tab.answer(RIGHT)
+    tab.ready()
+    tell("learning")  # for other tests
+
+
 def test_a_phone_shows_everything_without_scrolling(tab: Tab) -> None:
     device = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     tab.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
