@@ -140,6 +140,7 @@ def test_an_overlap_is_a_pair_that_another_person_answered(store: ComparisonStor
 
 
 def test_who_waits_for_new_pairs_is_not_lent_old_ones(store: ComparisonStore, clock: Clock) -> None:
+    add_pairs(store, 20, np.random.default_rng(0))
     desk = make_desk(store, clock, repeat_share=1.0, overlap_share=1.0)
     answered = 0
     while lent := desk.next("ann"):

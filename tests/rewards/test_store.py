@@ -203,3 +203,17 @@ def test_killed_at_any_moment_no_answer_is_lost_or_doubled(store: ComparisonStor
     assert len(said) == len(pairs)
     assert store.rows("PRAGMA integrity_check") == [("ok",)]
     assert store.rows("PRAGMA synchronous") == [(2,)] and store.rows("PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_store_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page may be opening it; and whoever made it may have been killed."""
+    path = tmp_path / STORE
+    with monkeypatch.context() as patch:
+        patch.setattr("rlkit.rewards.store.Database.insert", lambda *_, **__: os.listdir(path / "nowhere"))
+        with pytest.raises(FileNotFoundError):
+            ComparisonStore.create(path, header())
+    assert not path.exists()
+    store = ComparisonStore.create(path, header())
+    assert store.header.budget == 100
+    store.close()
+    assert os.listdir(tmp_path) == [STORE]

@@ -251,7 +251,7 @@ def person() -> Iterator[Callable[..., threading.Thread]]:
     over = threading.Event()
     threads: list[threading.Thread] = []
 
-    def come(folder: Path, answers: int | None = None, name: str = "ada") -> threading.Thread:
+    def come(folder: Path, answers: int | None = None, name: str = "ada", skips: int = 0) -> threading.Thread:
         def work() -> None:
             path = folder / "preferences" / STORE
             while not path.exists() and not over.wait(0.05):
@@ -266,7 +266,7 @@ def person() -> Iterator[Callable[..., threading.Thread]]:
                     continue
                 pair = shown[0].pair
                 first, second = (float(store.segment(side).rewards.sum()) for side in (pair.first, pair.second))
-                answer = Answer.FIRST if first > second else Answer.SECOND
+                answer = Answer.SKIP if given < skips else Answer.FIRST if first > second else Answer.SECOND
                 desk.answer(f"{name}-{shown[0].lease}", name, shown[0].lease, answer, 900)
                 given += 1
             store.close()
@@ -289,7 +289,8 @@ def test_people_are_waited_for_once_and_starving_is_told(
     command.wait_until(lambda: "Waiting for the first 6 answers" in command.err)
     time.sleep(1.0)
     note = store_of(tmp_path / "run").noted("training")
-    assert note["waiting"] and note["step"] == 80 and note["steps"] == 400 and note["fits"] == 0
+    assert (note["state"], note["missing"], note["step"]) == ("waiting", 6, 80)
+    assert note["steps"] == 400 and note["fits"] == 0
     person(tmp_path / "run", 6).join(30)
     finished = command.wait()
     assert finished.code == 0, finished.err
@@ -297,7 +298,18 @@ def test_people_are_waited_for_once_and_starving_is_told(
     store = store_of(tmp_path / "run")
     assert len(store.labels()) == 6 and len(store.pairs()) > 6
     note = store.noted("training")
-    assert note["step"] == 400 and note["starving"] and not note["waiting"] and note["labels_used"] == 6
+    assert note["step"] == 400 and note["starving"] and note["state"] == "ended" and note["labels_used"] == 6
+
+
+def test_what_is_skipped_is_not_waited_for_but_asked_anew(
+    person: Callable[..., threading.Thread], tmp_path: Path
+) -> None:
+    person(tmp_path / "run", skips=4)
+    finished = run("train", *PEOPLE, *QUIET, "run_dir=run", folder=tmp_path, fault=without_curves)
+    assert finished.code == 0, finished.err
+    store = store_of(tmp_path / "run")
+    assert store.progress().skipped == 4 and len(store.pairs(round=0)) == 6
+    assert len(store.pairs()) > 6 and load_reward(tmp_path / "run" / "reward").fits >= 1
 
 
 def test_late_answers_are_learned_in_the_next_fit(person: Callable[..., threading.Thread], tmp_path: Path) -> None:

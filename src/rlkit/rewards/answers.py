@@ -155,16 +155,18 @@ class Progress:
         pairs: Queries proposed so far.
         answered: Queries with an answer, "can't tell" included.
         usable: Queries with an answer that can be fitted.
+        skipped: Queries that somebody has skipped and nobody has answered.
         open: Queries that nobody has answered and nobody is looking at.
         leased: Queries that somebody is looking at.
         answers: Answers that count, repeats included.
-        mine: Of the person who asks.
+        mine: Queries that the person who asks has answered.
         budget: Queries that the run asks for in all; None: no end.
     """
 
     pairs: int
     answered: int
     usable: int
+    skipped: int
     open: int
     leased: int
     answers: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import secrets
@@ -50,12 +51,13 @@ class Desk:
         self._shares = repeat_share, overlap_share
         self._random = random.Random(seed)
 
-    def next(self, annotator: str, count: int = 1) -> list[Shown]:
-        """Lend pairs, newest round first.
+    def next(self, annotator: str, count: int = 1, client: str | None = None) -> list[Shown]:
+        """Lend pairs, newest round first; the same client id again is the same request, whose reply was lost.
 
         Args:
             annotator: To whom.
             count: How many.
+            client: The client's own name for the request; None: it is not repeated.
 
         Returns:
             As many as there are.
@@ -63,12 +65,16 @@ class Desk:
         lent: list[Shown] = []
         with self.store.transaction() as db:
             db.execute("DELETE FROM leases WHERE until < ?", (self.clock() - FORGOTTEN_S,))
-            for _ in range(count):
+            for number in range(count):
+                lease = _name(client or secrets.token_urlsafe(12), number)
+                with contextlib.suppress(UnknownLease):
+                    lent.append(self._lease(annotator, lease))
+                    continue
                 found = self._open(annotator)
                 if not found:  # and no repeats either: who waits asks again every moment, and would get them all
                     break
                 pair, swapped, repeat = self._instead(annotator) or found
-                lent.append(self._lend(secrets.token_urlsafe(12), annotator, pair, swapped, repeat))
+                lent.append(self._lend(lease, annotator, pair, swapped, repeat))
         return lent
 
     def _instead(self, annotator: str) -> tuple[Pair, bool, bool] | None:
@@ -158,7 +164,7 @@ class Desk:
         Raises:
             Conflict: If the client id was used for an answer.
         """
-        lease = f"again-{hashlib.sha256(client.encode()).hexdigest()[:20]}"
+        lease = _name(client, 0)
         with self.store.transaction() as db:
             if db.execute("SELECT 1 FROM answers WHERE client = ?", (client,)).fetchone():
                 try:
@@ -226,3 +232,8 @@ class Desk:
             pair = self.store.pair(number)
             return pair, pair.swapped, False
         return None
+
+
+def _name(client: str, number: int) -> str:
+    """Of a lease: the same for the same request."""
+    return hashlib.sha256(f"{client} {number}".encode()).hexdigest()[:20]

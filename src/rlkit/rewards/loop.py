@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.rewards.answers import FITTED
+from rlkit.rewards.bulletin import EXPLORING, LEARNING, STOPPED, WAITING, Bulletin
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
 from rlkit.rewards.fit import fit
@@ -30,9 +31,8 @@ from rlkit.rewards.segments import map_tree, stack
 from rlkit.rewards.store import ComparisonStore
 from rlkit.rewards.teachers import Score, ScriptedTeacher
 
-TRAINING = "training"  # the note that tells people how the run goes
-NOTE_EVERY_S = 5.0
 POLL_S = 0.5  # while people have not answered the first questions
+SHORT_S = 0.75
 STARVING = 0.5  # share of the labels due by now that people have given, below which they starve
 RECENT = 64  # segments of late whose inputs and rewards set the model's scales
 
@@ -117,7 +117,7 @@ class PreferenceLoop:
         )
         self._round, self._asked, self._upto = 0, 0, 0
         self._waiting = self._starving = False
-        self._noted_at, self._began_at, self._began_step = 0.0, time.monotonic(), 0
+        self._bulletin = Bulletin(store, steps)
 
     # The agent's rewards
 
@@ -168,8 +168,8 @@ class PreferenceLoop:
             if outcome is None:
                 break
             yield outcome
-        if self._round > before or time.monotonic() - self._noted_at > NOTE_EVERY_S:
-            self.note()
+        if self._round > before or self._bulletin.due:
+            self.note(LEARNING if self._round else EXPLORING)
 
     def _do_round(self, stopping: Callable[[], bool], say: Callable[[str], None]) -> Round | None:
         """Ask, hear, fit; None if the run is to stop before that is done."""
@@ -247,19 +247,37 @@ class PreferenceLoop:
         return self.schedule.due(self.schedule.round_step(self._round))
 
     def _wait(self, stopping: Callable[[], bool], say: Callable[[str], None]) -> bool:
-        """Wait until people have answered the first questions; whether they have."""
+        """Wait until people have answered the first questions; whether they have.
+
+        Nobody may be there to answer what one has skipped: it is not waited for, but asked anew in later rounds.
+        """
         wanted = self._called_for()
-        if (answered := self.store.progress().answered) < wanted:
+        if (missing := self._missing(wanted)) > 0:
             say(
-                f"Waiting for the first {wanted} answers, {answered} are given: "
+                f"Waiting for the first {wanted} answers, {wanted - missing} are given: "
                 "scripts/label.py run=<this run folder> asks people. Later on nothing waits for them."
+                + self._told_of_length()
             )
-        while self.store.progress().answered < wanted:
+        while (missing := self._missing(wanted)) > 0:
             if stopping():
                 return False
-            self.note(waiting=True)
+            self.note(WAITING, missing=missing)
             time.sleep(POLL_S)
         return True
+
+    def _told_of_length(self) -> str:
+        """A warning that clips are too short to be seen; empty where they are not."""
+        fps = self.store.header.fps
+        if fps is None or self.config.segment / fps >= SHORT_S:
+            return ""
+        return (
+            f" Clips of reward.segment={self.config.segment} last {self.config.segment / fps:.1f} s, which is hard to "
+            f"judge: {round(1.5 * fps)} steps are the 1.5 s of Christiano et al. (2017)."
+        )
+
+    def _missing(self, wanted: int) -> int:
+        progress = self.store.progress()
+        return wanted - progress.answered - progress.skipped
 
     def _learn(self, outcome: Round) -> None:
         """Fit the answers so far, if there are new ones."""
@@ -295,26 +313,10 @@ class PreferenceLoop:
             outcome.messages.append(f"Labels no longer starve: {given} of {due} are answered.")
         self._starving = starving
 
-    def note(self, *, waiting: bool = False) -> None:
-        """Tell people who answer how the run goes."""
-        now = time.monotonic()
-        self._noted_at = now
-        lived = self.step - self._began_step
-        to_come = max(0, self.schedule.round_step(self._round) - self.step)
-        next_fit = None if waiting or not lived else to_come * (now - self._began_at) / lived
-        self.store.note(
-            TRAINING,
-            {
-                "time": time.time(),
-                "step": self.step,
-                "steps": self.steps,
-                "fits": self.model.fits,
-                "next_fit_s": next_fit,
-                "labels_used": len(self.labels),
-                "starving": self._starving,
-                "waiting": waiting,
-            },
-        )
+    def note(self, state: str = STOPPED, **more: Any) -> None:
+        """Tell people who answer how the run goes; see :class:`Bulletin`."""
+        about = {"fits": self.model.fits, "labels_used": len(self.labels), "starving": self._starving}
+        self._bulletin.note(state, self.step, self.schedule.round_step(self._round), **about, **more)
 
     # Saving
 
@@ -349,4 +351,3 @@ class PreferenceLoop:
         if self.novelty is not None:
             self.novelty.set_state(state["novelty"])
         self.monitor.set_state(state["monitor"])
-        self._began_at, self._began_step = time.monotonic(), self.step

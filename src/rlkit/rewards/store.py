@@ -63,15 +63,10 @@ class ComparisonStore(Notes):
         """
         path, wanted = Path(path), header.to_plain()
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = Database(path)
-        with file.transaction() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'header'").fetchone():
-                for statement in filter(str.strip, TABLES.split(";")):
-                    db.execute(statement)
-                for key, value in {"format": FORMAT, **wanted}.items():
-                    file.insert("header", key=key, value=json.dumps(value))
+        if not path.exists():
+            _lay_out(path, wanted)
+        with Database(path) as file, file.transaction() as db:
             db.execute("UPDATE header SET value = ? WHERE key = 'budget'", (json.dumps(header.budget),))
-        file.close()
         store = cls(path)
         found = store.header.to_plain()
         other = [key for key in wanted if wanted[key] != found[key]]
@@ -263,14 +258,29 @@ class ComparisonStore(Notes):
         sql = f"""SELECT (SELECT count(*) FROM pairs WHERE kind = 'query'),
             (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({counted})),
             (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({fitted})),
+            (SELECT count(DISTINCT pair) {of_queries} AND answer = 'skip' AND pair NOT IN
+                (SELECT pair {of_queries} AND answer IN ({counted}))),
             (SELECT count(DISTINCT pair) FROM leases WHERE until > ?1 AND pair NOT IN
                 (SELECT pair {of_queries} AND answer IN ({counted}))),
             (SELECT count(*) {of_queries} AND answer IN ({counted})),
-            (SELECT count(*) {of_queries} AND answer IN ({counted}) AND annotator = ?2)"""
+            (SELECT count(DISTINCT pair) {of_queries} AND answer IN ({counted}) AND annotator = ?2)"""
         now = time.time() if now is None else now
-        pairs, answered, usable, leased, answers, mine = self.rows(sql, now, annotator)[0]
-        budget = self.header.budget
-        return Progress(pairs, answered, usable, pairs - answered - leased, leased, answers, mine, budget)
+        pairs, answered, usable, skipped, leased, answers, mine = self.rows(sql, now, annotator)[0]
+        open, budget = pairs - answered - leased, self.header.budget
+        return Progress(pairs, answered, usable, skipped, open, leased, answers, mine, budget)
+
+
+def _lay_out(path: Path, header: dict[str, Any]) -> None:
+    """An empty store: whole or absent, since a page may be waiting to open it."""
+    draft = path.with_name(f"{path.name}.new")
+    for rest in path.parent.glob(f"{draft.name}*"):  # of who was killed here
+        rest.unlink()
+    with Database(draft) as file, file.transaction() as db:
+        for statement in filter(str.strip, TABLES.split(";")):
+            db.execute(statement)
+        for key, value in {"format": FORMAT, **header}.items():
+            file.insert("header", key=key, value=json.dumps(value))
+    draft.replace(path)
 
 
 def _same(client: str, said: tuple[Any, ...], asked: tuple[Any, ...]) -> int:

@@ -49,7 +49,7 @@ class Browser(TestClient):
         return response.json()
 
     def next(self, count: int = 1) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.say("next", count=count)["pairs"]
+        found: list[dict[str, Any]] = self.say("next", count=count, client=new_client())["pairs"]
         return found
 
     def answer(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import httpx2
 
 from commands import Command
 from rewards.page.browser import NoClips
@@ -85,3 +89,15 @@ def without_clips() -> None:
     from rlkit.rewards import clips
 
     clips.Projectionist = lambda *_, **__: NoClips()  # type: ignore[assignment, misc]
+
+
+@contextlib.contextmanager
+def browser(link: str) -> Iterator[httpx2.Client]:
+    origin = link.partition("/?")[0]
+    with httpx2.Client(base_url=origin, headers={"Origin": origin}, timeout=30.0) as page:
+        page.get(link).raise_for_status()
+        yield page
+
+
+def post(page: httpx2.Client, what: str, **fields: Any) -> Any:
+    return page.post(f"/api/{what}", json={"annotator": "Ada", **fields}).raise_for_status().json()

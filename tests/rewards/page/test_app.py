@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rewards.page.browser import Browser, app_of, filled_store, new_client, teach
+from rewards.people import add_pairs
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.page import lesson
 from rlkit.rewards.store import STORE, ComparisonStore
@@ -92,6 +94,23 @@ def test_the_lesson_waits_for_the_first_clips(tmp_path: Path) -> None:
     assert "not there yet" in ada.say("next", 409, count=1)["error"]
 
 
+def test_the_lesson_has_what_the_trainer_waits_for(tmp_path: Path) -> None:
+    """It waits for the answers to few queries, and asks no more before it has them."""
+    store = filled_store(tmp_path, pairs=2)
+    ada = Browser(app_of(store))
+    ada.say("goal", text="Go far.", tie_breakers=[], must_nots=[])
+    assert ada.say("lesson")["examples"] == []
+    store.note("training", {"state": "waiting"})
+    examples = ada.say("lesson")["examples"]
+    assert len(examples) == 2
+    for example in examples:
+        ada.say("explain", pair=example["pair"], choice="left", why="because")
+    store.note("training", {"state": "learning"})
+    add_pairs(store, 20, np.random.default_rng(1))
+    assert len(ada.say("lesson")["examples"]) == 2  # decided once: nobody is stopped later
+    assert ada.next()
+
+
 def test_the_lesson_is_remembered_by_name(taught: ComparisonStore, ada: Browser) -> None:
     assert not ada.say("hello")["seen"]
     ada.say("learned", agreed=4)
@@ -113,6 +132,14 @@ def test_an_answer_is_about_what_was_on_that_side(taught: ComparisonStore, ada: 
         else:
             assert label.answer is Answer(choice)
     assert {taught.pair(label.pair).swapped for label in taught.labels()} == {True, False}
+
+
+def test_pairs_asked_for_twice_are_lent_once(taught: ComparisonStore, ada: Browser) -> None:
+    client = new_client()
+    lent = ada.say("next", count=3, client=client)["pairs"]
+    assert len(lent) == 3 and ada.say("next", count=3, client=client)["pairs"] == lent  # the reply was lost
+    other = ada.say("next", count=3, client=new_client())["pairs"]
+    assert not {pair["pair"] for pair in lent} & {pair["pair"] for pair in other}
 
 
 def test_an_answer_said_twice_is_one(taught: ComparisonStore, ada: Browser) -> None:
@@ -219,9 +246,12 @@ def test_a_skipped_pair_is_for_others(taught: ComparisonStore, ada: Browser) -> 
     bob = Browser(ada.app, "Bob")
     (shown,) = ada.next()
     ada.answer(shown["lease"], "skip", ms=None)
-    assert taught.labels() == []
+    assert taught.labels() == [] and taught.progress().skipped == 1
     assert shown["pair"] not in {pair["pair"] for pair in ada.next(8) + ada.next(8)}
-    assert [pair["pair"] for pair in bob.next(8)] == [shown["pair"]]
+    (his,) = bob.next(8)
+    assert his["pair"] == shown["pair"]
+    bob.answer(his["lease"], "left")
+    assert taught.progress().skipped == 0
 
 
 def test_a_repeat_comes_with_its_sides_swapped_and_looks_like_any_other(taught: ComparisonStore) -> None:
@@ -248,16 +278,20 @@ def test_progress_tells_what_is_left_and_when_answers_have_an_effect(taught: Com
     assert told["progress"]["budget"] == 100 and told["progress"]["open"] == 12
     for shown in ada.next(3):
         ada.answer(shown["lease"], "cant_tell")
-    note = {"step": 5_000, "steps": 10_000, "next_fit_s": 40.0, "starving": True, "time": time.time() - 10}
+    note = {"state": "learning", "every_s": 5.0, "next_fit_s": 40.0, "starving": True, "time": time.time() - 10}
     taught.note("training", note)
     told = ada.get("/api/progress?annotator=Ada").json()
     assert told["progress"]["answered"] == told["progress"]["mine"] == 3
     assert told["training"]["effect_s"] == pytest.approx(30.0, abs=3.0)
-    assert told["training"]["starving"] and not told["training"]["waiting"]
+    assert told["training"]["starving"] and told["training"]["state"] == "learning"
     assert told["progress"]["answers"] == 3
     assert ada.get("/api/progress?annotator=Bob").json()["progress"]["mine"] == 0
     taught.note("training", note | {"time": time.time() - 3_600})
     assert ada.get("/api/progress?annotator=Ada").json()["training"] is None  # it said nothing for an hour
+    taught.note("training", note | {"time": time.time() - 200, "every_s": 100.0})
+    assert ada.get("/api/progress?annotator=Ada").json()["training"]["effect_s"] == 0  # it speaks seldom
+    taught.note("training", note | {"state": "ended", "time": time.time() - 3_600})
+    assert ada.get("/api/progress?annotator=Ada").json()["training"]["state"] == "ended"
 
 
 def test_a_changed_goal_is_told_and_kept_with_later_answers(taught: ComparisonStore, ada: Browser) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,85 +17,12 @@ from PIL import Image
 from rewards.lived import make_run
 from rewards.page.browser import teach
 from rewards.page.server import Server
+from rewards.page.tab import DOWN, LEFT, RIGHT, UP, By, Keys, Tab, needs_chromium
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.clips import unpack
 from rlkit.rewards.store import STORE, ComparisonStore
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="Selenium is not installed")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="Chromium is not here (Debian: apt-get install chromium chromium-driver)"
-)
-PATIENCE_S = 60.0
-LEFT, RIGHT, UP, DOWN = Keys.ARROW_LEFT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_DOWN
-
-
-class Tab:
-    """A person at the page.
-
-    Args:
-        driver: Of Chromium.
-        store: What arrives.
-    """
-
-    def __init__(self, driver: Any, store: ComparisonStore) -> None:
-        self.driver, self.store = driver, store
-
-    def text(self, name: str) -> str:
-        return str(self.driver.find_element(By.ID, name).text)
-
-    def run(self, script: str) -> Any:
-        return self.driver.execute_script(f"return {script}")
-
-    def press(self, key: str) -> None:
-        self.driver.find_element(By.TAG_NAME, "body").send_keys(key)
-
-    def click(self, selector: str) -> None:
-        self.driver.find_element(By.CSS_SELECTOR, selector).click()
-
-    def until(self, condition: Callable[[], Any]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, self.run("document.body.innerText")
-            time.sleep(0.02)
-
-    @property
-    def mode(self) -> str:
-        return str(self.run("document.body?.dataset.mode"))
-
-    def ready(self) -> None:
-        """Wait for a pair, and a moment: keys that come at once are taken for those of the pair before."""
-        self.until(
-            lambda: self.mode == "label" and self.run("document.getElementById('stage').dataset.ready") == "true"
-        )
-        time.sleep(0.3)
-
-    def answer(self, key: str) -> None:
-        """Press a key, and wait until its answer is on the disk."""
-        self.ready()
-        before = len(self.store.labels())
-        self.press(key)
-        self.until(lambda: len(self.store.labels()) == before + 1)
-
-    def held(self) -> list[str]:
-        """The leases that this tab remembers, the one on the screen first."""
-        found: list[str] = json.loads(self.run("Object.values({...sessionStorage})[0]"))
-        return found
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1280,900"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield found
-    found.quit()
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -147,26 +72,17 @@ def test_from_the_goal_to_the_last_pair(driver: Any, tmp_path: Path) -> None:
     driver.get(server.link)
     tab = Tab(driver, store)
     tab.until(lambda: tab.mode == "welcome")
-    driver.find_element(By.ID, "name").send_keys("Ada")
-    tab.click("#welcome-next")
+    tab.write_goal("Ada", "")
     tab.until(lambda: "the goal is empty" in tab.text("welcome-error"))
     assert store.goal() is None
-    driver.find_element(By.ID, "text").send_keys("Keep the pole upright.")
-    driver.find_element(By.ID, "tie-breakers").send_keys("Moves little")
-    driver.find_element(By.ID, "must-nots").send_keys("Leaves the track\nSpins")
-    tab.click("#welcome-next")
-    for number in range(5):
-        tab.until(lambda number=number: tab.text("teach-title") == f"Example {number + 1} of 5")  # type: ignore[misc]
-        tab.until(lambda: tab.run("document.getElementById('stage').dataset.ready") == "true")
-        tab.press(LEFT)
-        tab.until(lambda: driver.find_element(By.ID, "why").is_displayed())
-        if number == 0:
-            tab.click("#teach-next")
-            tab.until(lambda: "why" in tab.text("teach-error"))
-        driver.find_element(By.ID, "why").send_keys("It stays up longer.")
-        tab.click("#teach-next")
-    tab.until(lambda: tab.text("teach-next") == "Begin")
+    tab.write_goal("", "Keep the pole upright.", "Moves little", "Leaves the track\nSpins")
+    tab.explain(1, "")
+    tab.until(lambda: "why" in tab.text("teach-error"))
+    tab.driver.find_element(By.ID, "why").send_keys("It stays up longer.")
     tab.click("#teach-next")
+    for number in range(2, 6):
+        tab.explain(number, "It stays up longer.")
+    tab.begin()
     goal = store.goal()
     assert goal is not None and goal.must_nots == ("Leaves the track", "Spins")
     assert [why for _, _, why in store.calibration()] == ["It stays up longer."] * 5
@@ -313,6 +229,30 @@ def test_unsent_answers_survive_a_closed_tab(tab: Tab, server: Server) -> None:
     tab.until(lambda: len(tab.store.labels(before)) == 1)
 
 
+def test_how_training_stands_is_told(tab: Tab) -> None:
+    note = {"every_s": 5.0, "next_fit_s": None, "missing": 4, "last_fit": False, "starving": False}
+
+    def tell(state: str, **more: Any) -> None:
+        tab.store.note("training", note | {"time": time.time(), "state": state} | more)
+
+    for state, more, words in (
+        ("waiting", {}, "waits for its first answers: 4 pairs to go"),
+        ("learning", {"next_fit_s": 100.0}, "reach the agent in about 2 min"),
+        ("learning", {"starving": True}, "less than half of the answers"),
+        ("learning", {"last_fit": True}, "for the last time"),
+        ("stopped", {}, "was stopped"),
+        ("ended", {}, "training is over"),
+    ):
+        tell(state, **more)
+        tab.until(lambda words=words: words in tab.text("effect"))  # type: ignore[misc]
+    tab.answer(LEFT)
+    tab.until(lambda: tab.mode == "rest" and "The training is over" in tab.text("rest-title"))
+    tab.click("#rest-on")
+    tab.answer(RIGHT)
+    tab.ready()
+    tell("learning")  # for other tests
+
+
 def test_a_phone_shows_everything_without_scrolling(tab: Tab) -> None:
     device = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     tab.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
@@ -327,6 +267,8 @@ def test_a_phone_shows_everything_without_scrolling(tab: Tab) -> None:
             box = element.rect
             assert element.is_displayed() and box["x"] >= 0 and box["x"] + box["width"] <= 390
             assert box["y"] + box["height"] <= 844
+        above, below = (box.rect for box in tab.driver.find_elements(By.CSS_SELECTOR, ".clip"))
+        assert above["width"] > 250 and above["y"] + above["height"] <= below["y"]  # twice as large as side by side
         for button in tab.driver.find_elements(By.CSS_SELECTOR, ".answer"):
             assert button.rect["height"] >= 44  # a thumb's
     finally:

@@ -9,7 +9,6 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 from commands import run as run_command
 from rewards.lived import make_run
 from rewards.page.browser import filled_store, new_client, teach
-from rewards.page.server import Server, blind, link_of, port_of
+from rewards.page.server import Server, blind, browser, link_of, port_of, post
 from rlkit.errors import UsageError
 from rlkit.rewards.clips import unpack
 from rlkit.rewards.page.serve import PageConfig, is_loopback, read_token
@@ -40,18 +39,6 @@ def run(tmp_path: Path) -> Path:
 
 def store_of(run: Path) -> ComparisonStore:
     return ComparisonStore(run / "preferences" / STORE)
-
-
-@contextlib.contextmanager
-def browser(link: str) -> Iterator[httpx2.Client]:
-    origin = link.partition("/?")[0]
-    with httpx2.Client(base_url=origin, headers={"Origin": origin}, timeout=30.0) as page:
-        page.get(link).raise_for_status()
-        yield page
-
-
-def post(page: httpx2.Client, what: str, **fields: Any) -> Any:
-    return page.post(f"/api/{what}", json={"annotator": "Ada", **fields}).raise_for_status().json()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +124,7 @@ def test_an_open_page_goes_on_when_the_server_was_killed(run: Path) -> None:
     server = blind(run)
     link = link_of(lambda: server.err)
     with browser(link) as ada:
-        (shown,) = post(ada, "next", count=1)["pairs"]
+        (shown,) = post(ada, "next", count=1, client=new_client())["pairs"]
         answer = {"lease": shown["lease"], "choice": "left", "client": new_client()}
         post(ada, "answer", **answer)
         server.send(signal.SIGKILL)
@@ -167,7 +154,7 @@ def test_no_acknowledged_answer_is_lost_or_doubled_by_kills(run: Path) -> None:
             killer.start()
             for _ in range(MOST):
                 if waiting is None:
-                    (shown,) = post(ada, "next", count=1)["pairs"]
+                    (shown,) = post(ada, "next", count=1, client=new_client())["pairs"]
                     choice = rng.choice(["left", "right", "tie", "cant_tell"])
                     waiting = {"lease": shown["lease"], "choice": choice, "client": new_client(), "pair": shown["pair"]}
                 post(ada, "answer", **{key: waiting[key] for key in ("lease", "choice", "client")})

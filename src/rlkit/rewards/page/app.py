@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from rlkit.errors import UsageError
 from rlkit.rewards.answers import Answer, Goal, Pair, Shown
+from rlkit.rewards.bulletin import ENDED, STOPPED, TRAINING
 from rlkit.rewards.clips import NoPicture, Projectionist, frames_a_second
 from rlkit.rewards.desk import Conflict, Desk, UnknownLease
 from rlkit.rewards.page import lesson
@@ -33,7 +34,7 @@ STATIC = Path(__file__).parent / "static"
 MOST_LENT = 8  # pairs at once
 SIDES = ("left", "right")
 CHOICES = (*SIDES, Answer.TIE.value, Answer.CANT_TELL.value)
-STALE_S = 60.0  # a trainer that has said nothing for so long is not running
+STALE_S, STALE_NOTES = 60.0, 5  # a trainer that says nothing for so long, or so many times its pace, is not running
 
 Reply = dict[str, Any]
 
@@ -155,7 +156,7 @@ class Page:
         annotator, count = body.annotator(), body.number("count", MOST_LENT)
         if (why := lesson.ready(self._store)) is not None:
             raise Conflict(why)
-        return {"pairs": [_shown(shown) for shown in self._desk.next(annotator, count)]}
+        return {"pairs": [_shown(shown) for shown in self._desk.next(annotator, count, body.client())]}
 
     def held(self, body: Body) -> Reply:
         """Of these leases those that still are this person's: for a page that was loaded again."""
@@ -203,7 +204,7 @@ class Page:
             "goal": None if goal is None else _plain_goal(goal),
             "ready": lesson.ready(self._store) is None,
             "progress": progress,
-            "training": _training(self._store.noted("training")),
+            "training": _training(self._store.noted(TRAINING)),
         }
 
 
@@ -249,22 +250,12 @@ def _lesson_of(annotator: str) -> str:
 
 
 def _training(noted: Any) -> Reply | None:
-    """What the trainer says, in seconds from now; None: it is not running.
-
-    It writes ``step``, ``steps``, ``next_fit_s`` (None: not known), ``starving``, ``waiting`` (for the first answers),
-    and ``time``, when it wrote.
-    """
-    if not isinstance(noted, dict):
+    """What the trainer says (:class:`~rlkit.rewards.bulletin.Bulletin`), in seconds from now; None: nothing of late."""
+    if not isinstance(noted, dict) or "state" not in noted:
         return None
-    age_s = max(0.0, time.time() - float(noted.get("time", time.time())))
-    if age_s > STALE_S + float(noted.get("next_fit_s") or 0.0):
+    age_s = max(0.0, time.time() - float(noted["time"]))
+    if noted["state"] not in (STOPPED, ENDED) and age_s > max(STALE_S, STALE_NOTES * float(noted["every_s"])):
         return None
-    wait = noted.get("next_fit_s")
-    effect_s = None if wait is None else max(0.0, float(wait) - age_s)
-    return {
-        "step": noted.get("step"),
-        "steps": noted.get("steps"),
-        "effect_s": effect_s,
-        "starving": bool(noted.get("starving")),
-        "waiting": bool(noted.get("waiting")),
-    }
+    wait_s = noted["next_fit_s"]
+    effect_s = None if wait_s is None else max(0.0, float(wait_s) - age_s)
+    return {key: noted.get(key) for key in ("state", "starving", "missing", "last_fit")} | {"effect_s": effect_s}

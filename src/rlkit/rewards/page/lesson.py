@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from rlkit.rewards.answers import Pair
+from rlkit.rewards.bulletin import TRAINING, WAITING
 from rlkit.rewards.store import ComparisonStore
 
 EXAMPLES = 5
 
 
 def examples(store: ComparisonStore) -> list[Pair]:
-    """The pairs that are explained; none as long as too few queries have been proposed to take their segments from.
+    """The pairs that are explained, decided once; none before there are queries to take their segments from.
 
-    A trainer may have proposed pairs of kind ``"calibration"``; else each is the first segment of one of the first
-    queries beside the second of the next, so that no query is given away.
+    Each is the first segment of one of the first queries beside the second of the next, so that no query is given away.
+    There are fewer than five where the trainer waits for the answers to fewer queries: more would never come.
     """
-    found = store.pairs("calibration")[:EXAMPLES]
-    wanted = min(EXAMPLES, store.header.budget or EXAMPLES)
-    if len(found) >= wanted:
+    if found := store.pairs("calibration"):
         return found
-    queries = store.pairs()[:wanted]
-    if len(queries) < wanted:
+    queries = store.pairs()[:EXAMPLES]
+    waits = (store.noted(TRAINING) or {}).get("state") == WAITING
+    if not queries or (len(queries) < min(EXAMPLES, store.header.budget or EXAMPLES) and not waits):
         return []
     with store.transaction():
-        for number in range(len(found), wanted):
-            here, other = queries[number], queries[(number + 1) % wanted]
+        for number, here in enumerate(queries):
+            other = queries[(number + 1) % len(queries)]
             second = other.second if other.second != here.first else here.second
             key = f"example-{number}"
             store.add_pair(key, here.first, second, swapped=bool(number % 2), kind="calibration")
-    return store.pairs("calibration")[:wanted]
+    return store.pairs("calibration")
 
 
 def ready(store: ComparisonStore) -> str | None:

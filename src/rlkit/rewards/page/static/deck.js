@@ -1,6 +1,6 @@
 // The pairs in hand: the one on the screen, and some more whose clips are fetched ahead.
 
-import {clip, insist, post, Refused} from './api.js';
+import {clip, insist, newId, post, Refused} from './api.js';
 import {decode} from './player.js';
 
 const AHEAD = 3;
@@ -23,6 +23,12 @@ export class Deck {
 
   close() { clearInterval(this.renewing); }
 
+  // Another person goes on in this tab: these pairs are for all again.
+  giveBack() {
+    const leases = this.pairs.map(pair => pair.lease);
+    if (leases.length) post('release', {annotator: this.annotator, leases}).catch(() => {}); // else they run out
+  }
+
   // What this tab held before it was loaded again.
   async recall() {
     const leases = JSON.parse(sessionStorage.getItem(this.memory) ?? '[]');
@@ -37,7 +43,8 @@ export class Deck {
   async fill() {
     const count = AHEAD + 1 - this.pairs.length;
     if (count > 0 && !this.filling) {
-      this.filling = insist(() => post('next', {annotator: this.annotator, count}), this.onAway)
+      const client = newId(); // a request whose reply was lost is said again, and lends the same
+      this.filling = insist(() => post('next', {annotator: this.annotator, count, client}), this.onAway)
         .then(({pairs}) => pairs.forEach(pair => this.#take(pair)))
         .finally(() => { this.filling = null; });
       this.filling.catch(() => {}); // who has no pair waits for it, and hears of it

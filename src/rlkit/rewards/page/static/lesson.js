@@ -2,14 +2,15 @@
 
 import {Away, insist, post, sleep} from './api.js';
 import {decode} from './player.js';
+import {firstClips} from './status.js';
 
 const $ = id => document.getElementById(id);
 const WORDS = {left: 'the left one', right: 'the right one', tie: 'equally good', cant_tell: 'can’t tell'};
 
 export class Lesson {
-  // deck: for its clips; stage: shows films; onAway(): the server does not answer
-  constructor(annotator, deck, stage, onAway) {
-    Object.assign(this, {annotator, deck, stage, onAway});
+  // deck: for its clips; stage: shows films; onAway(): the server does not answer; told(): what it said of late
+  constructor(annotator, deck, stage, onAway, told) {
+    Object.assign(this, {annotator, deck, stage, onAway, told});
   }
 
   // From the first example to the last.
@@ -36,12 +37,16 @@ export class Lesson {
   }
 
   async #examples() {
+    $('stage').hidden = true;
     for (;;) {
-      const {examples} = await insist(() => post('lesson', {}), this.onAway);
-      if (examples.length) return examples;
       $('teach-title').textContent = 'The first clips are on their way';
-      $('teach-text').textContent = 'As soon as the training has proposed its first pairs, the lesson begins.';
-      await sleep(2000);
+      $('teach-text').textContent = firstClips(this.told().training);
+      const {examples} = await insist(() => post('lesson', {}), this.onAway);
+      if (examples.length) {
+        $('stage').hidden = false;
+        return examples;
+      }
+      await sleep(1000);
     }
   }
 

@@ -6,7 +6,7 @@ import {fillForm, saveGoal, showGoal} from './goal.js';
 import {Lesson} from './lesson.js';
 import {Outbox} from './outbox.js';
 import {Player} from './player.js';
-import {showEffect, showProgress, showRest} from './status.js';
+import {isOver, showEffect, showProgress, showRest} from './status.js';
 
 const $ = id => document.getElementById(id);
 const WORDS = {left: 'left', right: 'right', tie: 'equal', cant_tell: 'can’t tell', skip: 'skipped'};
@@ -18,7 +18,7 @@ const POLL_MS = 4000;
 const NAME = 'rlkit-label:name';
 
 const player = new Player([$('left'), $('right')], onFrame);
-const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null};
+const state = {annotator: '', goal: null, deck: null, outbox: null, lesson: null, shown: null, told: null, ratio: 4 / 3};
 
 function setMode(mode) {
   document.body.dataset.mode = mode;
@@ -27,6 +27,7 @@ function setMode(mode) {
   $('stage').hidden = !['lesson', 'label'].includes(mode);
   $('rest').hidden = !['rest', 'locked'].includes(mode);
   $('aside').hidden = mode === 'lesson';
+  if (mode === 'locked') $('rest-on').hidden = true;
 }
 
 function toast(text) {
@@ -43,12 +44,21 @@ function onFrame(frame, count) {
   $('play').textContent = player.playing ? 'Pause' : 'Play';
 }
 
+// On a phone the clips are one above the other where they are larger so.
+function arrange() {
+  const {clientWidth, clientHeight} = $('clips');
+  const beside = Math.min(clientWidth / 2, clientHeight * state.ratio), above = Math.min(clientWidth, clientHeight / 2 * state.ratio);
+  $('clips').classList.toggle('stacked', innerWidth <= 640 && above > beside);
+}
+new ResizeObserver(arrange).observe($('clips'));
+
 // What is on the stage, for the lesson and for the pairs.
 const stage = {
   show(films) {
     player.show(films);
     const {width, height} = films[0][0];
-    $('clips').style.setProperty('--ratio', width / height);
+    $('clips').style.setProperty('--ratio', state.ratio = width / height);
+    arrange();
     this.say('');
     $('stage').dataset.ready = true;
     state.shown = performance.now();
@@ -92,7 +102,7 @@ async function showCurrent() {
   state.unseeable = false;
   stage.wait();
   try {
-    while (!await more()) {
+    while ((isOver(state.told) && !state.goingOn) || !await more()) {
       if (turn !== showCurrent.turn) return;
       setMode('rest');
       await poll();
@@ -112,8 +122,10 @@ async function showCurrent() {
       stage.wait(`${error.message}. Skip this pair.`);
     } else onFatal(error);
   }
-  state.deck.fill().catch(error => { if (!(error instanceof Refused)) onFatal(error); });
+  fill();
 }
+
+function fill() { state.deck.fill().catch(error => { if (!(error instanceof Refused)) onFatal(error); }); }
 
 // True if there is a pair. Before the lesson is ready for all, the server lends none.
 async function more() {
@@ -167,6 +179,7 @@ function onDone(kind, body, reply) {
     state.undoing = false;
     $('last').textContent = reply.pair ? 'Taken back: answer it anew' : 'There is nothing to take back';
     if (reply.pair) {
+      state.goingOn = true;
       stage.wait();
       state.deck.putFirst(reply.pair);
       showCurrent();
@@ -189,6 +202,7 @@ function hear(told) {
   showGoal(told.goal);
   showProgress(told.progress);
   showEffect(told.training);
+  if (document.body.dataset.mode === 'label') fill(); // what was asked meanwhile comes into hand before it is needed
 }
 
 async function poll() {
@@ -214,16 +228,17 @@ async function enter(annotator) {
   hear(told);
   if (!told.goal) return welcome();
   state.deck?.close();
+  if (state.deck && state.deck.annotator !== annotator) state.deck.giveBack();
   state.deck = new Deck(annotator, told.run, told.lease_s, isAway);
   state.outbox ??= new Outbox(told.run, {onDone, onRefused, onChange: onUnsent, onFatal});
+  state.polling ??= setInterval(poll, POLL_MS);
   if (!told.seen || !told.ready) {
     setMode('lesson');
-    state.lesson = new Lesson(annotator, state.deck, stage, isAway);
+    state.lesson = new Lesson(annotator, state.deck, stage, isAway, () => state.told);
     await state.lesson.give();
     state.lesson = null;
   }
   await state.deck.recall();
-  state.polling ??= setInterval(poll, POLL_MS);
   await showCurrent();
 }
 
@@ -303,6 +318,7 @@ onClick('forth', ACTIONS['.']);
 onClick('slow', slow);
 onClick('undo', undo);
 onClick('rest-undo', undo);
+onClick('rest-on', () => { state.goingOn = true; showCurrent(); });
 onClick('skip', () => choose('skip'));
 onClick('help-open', help);
 onClick('help-close', () => $('help').close());
