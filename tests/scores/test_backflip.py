@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from rlkit.envs.locomotion.vector import ObstacleCourseVectorEnv
 from rlkit.errors import UsageError
-from rlkit.rewards import backflip
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.segments import SegmentBatch
 from rlkit.rewards.settings import TeacherConfig
 from rlkit.rewards.teachers import ScriptedTeacher
+from rlkit.scores import backflip
 
 LENGTH, STEP_S = 90, 0.016
 HOPPER = {"mjcf": "gymnasium:hopper.xml", "feet": ["foot_geom"], "planar": True}
