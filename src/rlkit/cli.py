@@ -69,7 +69,7 @@ Writes comparison.png, comparison.md and comparison.json.
 """
 
 STUDY_HELP = """\
-Run a study: many trials, and a page with what came of them.    python scripts/study.py {names} [key=value ...]
+Many runs, and a page with what came of them.    python scripts/study.py {names} [key=value ...]
 
   folder=runs/<study>              where trials are, each a run folder; what is done stays, what was stopped goes on
   output=docs/results/<study>.md   the page, written anew after every trial; beside it pictures, and all outcomes as
@@ -326,7 +326,7 @@ def _study(arguments: list[str]) -> int:
 
     names = [argument for argument in arguments if "=" not in argument and argument not in ("-h", "--help")]
     modules: dict[str, Any] = {name: importlib.import_module(f"rlkit.studies.{name}") for name in STUDIES}
-    stages = "\n".join(f"{' ' * 35}{name}: {' '.join(module.STAGES)}" for name, module in modules.items())
+    stages = "\n".join(f"      {name}: {' '.join(module.STAGES)}" for name, module in modules.items())
     help_text = STUDY_HELP.format(names="|".join(STUDIES), stages=stages)
     settings = _settings(
         [argument for argument in arguments if argument not in names] if names else ["--help"],
