@@ -157,7 +157,7 @@ def test_figures_of_the_reward_model_and_returns_of_the_task(kind: str, whole: d
 
 @every_run
 def test_leaves_the_learned_reward(kind: str, whole: dict[str, Path]) -> None:
-    model = load_reward(whole[kind] / "reward")
+    model = load_reward(str(whole[kind] / "reward"))
     assert model.fits >= 5
     store = store_of(whole[kind])
     segment = store.segment(store.pairs()[0].first)

@@ -198,12 +198,17 @@ def save_reward(folder: Path, model: RewardModel) -> None:
 _SCALES = ("mean", "scale", "reward_mean", "reward_scale", "l2")
 
 
-def load_reward(folder: Path, device: str = "cpu") -> RewardModel:
+def load_reward(path: str | Path, device: str = "cpu") -> RewardModel:
     """A model that :func:`save_reward` wrote.
+
+    Args:
+        path: Of its folder.
+        device: Of PyTorch.
 
     Raises:
         UsageError: If there is none, or it is damaged or of a newer format.
     """
+    folder = Path(path)
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if described["format"] > FORMAT:
