@@ -50,6 +50,26 @@ class RewardWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Servo:
+    """What pulls a joint to an angle: ``stiffness * (angle wanted - angle) - damping * speed``, a torque.
+
+    Policies over angles learn faster, and gaits that are steadier, than policies over torques (Peng and van de Panne
+    2017, arXiv:1611.01055).
+
+    Attributes:
+        stiffness_nm: N m a rad.
+        damping_nms: N m a rad/s.
+    """
+
+    stiffness_nm: float
+    damping_nms: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_number("stiffness_nm of a servo", self.stiffness_nm, 1e-9)
+        _check_number("damping_nms of a servo", self.damping_nms, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BodySpec:
     """A body: any MJCF of which this names the parts. Lists and mappings are taken too, since JSON has no others.
 
@@ -70,6 +90,8 @@ class BodySpec:
         min_head_to_feet_m: A head lower above the lower foot than this has fallen.
         start_noise: Half the range of the uniform noise on positions and velocities at the start.
         torque_bodies: Bodies, of which the torque on the joint that carries them is sensed.
+        servo: None: an action is what the file's motors are told. Else an action is the angle that the motor's joint is
+            pulled to, from one end of its range to the other, with no more torque than the motor has.
         scan: Where it looks; None for the usual points of planar and other bodies.
         limits: What it can pass.
         reward: What it is paid.
@@ -90,6 +112,7 @@ class BodySpec:
     min_head_to_feet_m: float = 0.0
     start_noise: float = 0.01
     torque_bodies: tuple[str, ...] = ()
+    servo: Servo | None = None
     scan: ScanSpec | None = None
     limits: CourseLimits = field(default_factory=CourseLimits)
     reward: RewardWeights = field(default_factory=RewardWeights)
@@ -217,7 +240,7 @@ def parse_body(body: Body) -> BodySpec:
     if not isinstance(body, Mapping):
         raise UsageError(f"a body is a name, a BodySpec or a mapping of its fields, got {body!r}")
     given = dict(body)
-    kinds = {"limits": CourseLimits, "reward": RewardWeights, "scan": ScanSpec}
+    kinds = {"limits": CourseLimits, "reward": RewardWeights, "scan": ScanSpec, "servo": Servo}
     for name, kind in kinds.items():
         if isinstance(given.get(name), Mapping):
             given[name] = from_fields(kind, given[name], f"{name} of a body")

@@ -32,8 +32,9 @@ class ObstacleCourseEnv(SingleEnv):
 
     ## Action space
 
-    ``Box(-1, 1)``: each actuator's control, from the one end of its range to the other. ``action_names`` tells the
-    order.
+    ``Box(-1, 1)``: each actuator's control, from the one end of its range to the other: torques in all three models.
+    With ``servo`` it is the angle that the actuator's joint is pulled to, from the one end of the joint's range to the
+    other. ``action_names`` tells the order.
 
     ## Observation space
 
@@ -121,6 +122,9 @@ class ObstacleCourseEnv(SingleEnv):
         limits: What courses are drawn from, as changes to the body's
             :class:`~rlkit.envs.locomotion.limits.CourseLimits`: ``{"hurdle_height_m": [0.03, 0.15]}``.
         reward: Changes to the weights.
+        servo: Stiffness and damping of servos in the place of the motors, as a mapping of the fields of
+            :class:`~rlkit.envs.locomotion.bodies.Servo`: ``{"stiffness_nm": 400, "damping_nms": 30}`` suits the
+            quadruped.
         conditions: What is not as in the model, numbers or ranges from which each episode draws: ``friction``,
             ``mass`` (of the root), ``gear``, ``gravity`` (all times the model's), ``incline_deg``, ``push_ms`` with
             ``push_every_s``: ``{"friction": [0.5, 1.25], "push_ms": 1.0}``.

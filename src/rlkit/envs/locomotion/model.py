@@ -13,6 +13,7 @@ from rlkit.envs.locomotion.courses import MAX_BOXES
 from rlkit.envs.locomotion.geometry import Geoms
 from rlkit.envs.locomotion.looks import dress
 from rlkit.envs.locomotion.rough import Bank, add_height_fields
+from rlkit.envs.locomotion.servos import put_servos
 from rlkit.errors import UsageError, nearest
 
 PREFIX = "rlkit_"  # of every name that is added to a model
@@ -79,6 +80,8 @@ def build_model(body: BodySpec, bank: Bank | None) -> Model:
         raise UsageError(f"MuJoCo cannot read the model of body {body.name!r}, {path}: {error}") from error
     _check_names(body, bare)
     _set_options(spec, body)
+    if body.servo:
+        put_servos(spec, body, body.servo, bare)
     _lay_track(spec, bank)
     dress(spec)
     _add_sensors(spec, body, bare)

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlkit.envs.locomotion.bodies import Body, BodySpec, RewardWeights, from_fields, parse_body
+from rlkit.envs.locomotion import conditions
+from rlkit.envs.locomotion.bodies import Body, BodySpec, RewardWeights, Servo, from_fields, parse_body
 from rlkit.envs.locomotion.conditions import Conditions
 from rlkit.envs.locomotion.course import Course, as_course
 from rlkit.envs.locomotion.courses import MIXTURE, ROUGH, parse_terrain
@@ -30,6 +31,7 @@ class Task:
     episode_s: float = 20.0
     limits: Mapping[str, Any] | None = None
     reward: Mapping[str, Any] | None = None
+    servo: Mapping[str, Any] | None = None
     conditions: Mapping[str, Any] | Conditions | None = None
     course: Any = None
     threads: int | None = None
@@ -44,7 +46,7 @@ class Task:
             raise UsageError(f"course_seed is None or a whole number >= 0, got {seed!r}")
         if not _is_number(self.episode_s) or not 0.1 <= self.episode_s <= 3600.0:
             raise UsageError(f"episode_s is a number of seconds from 0.1 to 3600, got {self.episode_s!r}")
-        for name in ("limits", "reward"):
+        for name in ("limits", "reward", "servo"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
                 raise UsageError(f"{name} is None or a mapping of what is to be changed, got {value!r}")
@@ -106,7 +108,12 @@ def set_up(task: Task) -> Setup:
         changes["limits"] = from_fields(CourseLimits, task.limits, "limits", base=body.limits)
     if task.reward:
         changes["reward"] = from_fields(RewardWeights, task.reward, "reward", base=body.reward)
+    if task.servo is not None:
+        changes["servo"] = from_fields(Servo, task.servo, "servo")
     body = dataclasses.replace(body, **changes)
+    given = Conditions.parse(task.conditions)
+    if body.servo and conditions.GEAR in given.changed:
+        raise UsageError("gear of conditions is the strength of motors, and a body with a servo has none: leave it out")
     terrain = parse_terrain(task.terrain, body.limits)
     course = None if task.course is None else as_course(task.course).checked(body.limits)
     return Setup(
@@ -115,7 +122,7 @@ def set_up(task: Task) -> Setup:
         terrain,
         course,
         terrain in (ROUGH, MIXTURE) or (course is not None and course.field is not None),
-        Conditions.parse(task.conditions),
+        given,
         parse_threads(task.threads),
         max(1, round(task.episode_s / body.step_s)),
     )
