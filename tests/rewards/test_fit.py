@@ -61,11 +61,11 @@ def test_rewards_are_zero_before_the_first_fit_and_normalised_after_it(tmp_path:
     steps = batch.observations.reshape(-1, 4), batch.actions.reshape(-1, 2)
     assert not fresh.predict(*steps).any() and not fresh.spread(*steps).any()
     model, labels = fitted_model(tmp_path, 100, reward_std=0.05)
-    lived = labels.features(labels.rows()).numbers.reshape(-1, 6)
+    lived = labels.features(labels.rows()).numbers.reshape(-1, 7)
     members = (model.rewards(labels.steps(10**9, None)) - model.reward_mean[:, None]) * model.reward_scale[:, None]
     np.testing.assert_allclose(members.mean(1), 0.0, atol=1e-4)
     np.testing.assert_allclose(members.std(1), 0.05, rtol=1e-3)
-    np.testing.assert_allclose(model.predict(lived[:, :4], lived[:, 4:]), members.mean(0), atol=1e-5)
+    np.testing.assert_allclose(model.predict(lived[:, :4], lived[:, 4:6]), members.mean(0), atol=1e-5)
     assert (model.spread(*steps) > 0).all()
 
 
@@ -105,11 +105,11 @@ def test_the_gradient_is_that_of_bradley_and_terry_with_random_answers(tmp_path:
     tensors = (th.from_numpy(rng.uniform(*ends, 12).astype(np.float32)) for ends in ((0, 1), (0.1, 0.4), (0.2, 0.8)))
     drawn = np.ones((3, 12), np.int64)
     task = Comparisons(slots, labels.lengths[slots], drawn, 0.0 * drawn, *tensors)
-    numbers = model.scaled(th.from_numpy(labels.numbers[slots])).reshape(-1, 6)
+    numbers = model.scaled(th.from_numpy(labels.numbers[slots])).reshape(-1, 7)
     sums = model.network.returns(numbers, (), LENGTH).view(3, 12, 2)
     model.network.zero_grad()
     task.losses(sums[..., 0] - sums[..., 1], slice(None)).mean(1).sum().backward()
-    pairs = numbers.numpy().reshape(12, 2, LENGTH, 6).astype(np.float64)
+    pairs = numbers.numpy().reshape(12, 2, LENGTH, 7).astype(np.float64)
     for member in range(3):
         d_weights, d_biases = numpy_gradient(model, pairs, task, member)
         for ours, theirs in ((model.network.weights, d_weights), (model.network.biases, d_biases)):

@@ -44,7 +44,7 @@ def test_every_space_is_read_and_rewarded(name: str, action: spaces.Space[Any]) 
     for lead in ((6,), (2, 3)):
         features = inputs.read(drawn(space, lead), drawn(action, lead))
         own = 4 if isinstance(action, spaces.Discrete) else 2
-        assert features.numbers.shape == (*lead, width + own) and features.numbers.dtype == np.float32
+        assert features.numbers.shape == (*lead, width + own + 1) and features.numbers.dtype == np.float32
         assert [part.shape for part in features.pictures] == [(*lead, *shape) for shape in inputs.pictures]
         assert len(features.pictures) == pictures
         if len(lead) == 2:
@@ -57,7 +57,7 @@ def test_every_space_is_read_and_rewarded(name: str, action: spaces.Space[Any]) 
 def test_discrete_values_are_told_apart() -> None:
     inputs = Inputs(spaces.Discrete(3, start=5), spaces.MultiDiscrete([2, 2]))
     features = inputs.read(np.array([5, 7]), np.array([[0, 1], [1, 0]]))
-    assert features.numbers.tolist() == [[1, 0, 0, 1, 0, 0, 1], [0, 0, 1, 0, 1, 1, 0]]
+    assert features.numbers.tolist() == [[1, 0, 0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 1, 1, 0, 0]]
     assert not inputs.measured.any()
 
 

@@ -25,10 +25,10 @@ class Model:
     fits = 1
     inputs = SimpleNamespace(observation_space=OBSERVATIONS)
 
-    def predict(self, observations: Any, actions: Any) -> Any:
+    def predict(self, observations: Any, actions: Any, over: Any) -> Any:
         return observations[:, 0]
 
-    def spread(self, observations: Any, actions: Any) -> Any:
+    def spread(self, observations: Any, actions: Any, over: Any) -> Any:
         return np.abs(observations[:, 1])
 
 
@@ -137,9 +137,8 @@ def one(rng: np.random.Generator, middle: float) -> Any:
 
 def batch(rng: np.random.Generator, n: int) -> SegmentBatch:
     lengths = rng.integers(1, LENGTH + 1, n)
-    return SegmentBatch(
-        rng.normal(size=(n, LENGTH, 4)), np.zeros((n, LENGTH, 2)), rng.normal(size=(n, LENGTH)), lengths
-    )
+    seen, rewards = rng.normal(size=(n, LENGTH, 4)), rng.normal(size=(n, LENGTH))
+    return SegmentBatch(seen, np.zeros((n, LENGTH, 2)), rewards, lengths, np.zeros_like(lengths))
 
 
 def test_what_pads_segments_does_not_count() -> None:

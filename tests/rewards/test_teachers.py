@@ -21,9 +21,8 @@ N, LENGTH = 2_000, 10
 
 def make_batch(rewards: Any) -> SegmentBatch:
     rewards = np.asarray(rewards, np.float64)
-    return SegmentBatch(
-        rewards[..., None], rewards[..., None], rewards, np.full(len(rewards), rewards.shape[1], np.int64)
-    )
+    lengths = np.full(len(rewards), rewards.shape[1], np.int64)
+    return SegmentBatch(rewards[..., None], rewards[..., None], rewards, lengths, np.zeros_like(lengths))
 
 
 def make_pairs(n: int = N, seed: int = 0) -> tuple[SegmentBatch, SegmentBatch]:

@@ -27,7 +27,8 @@ def make(**columns: Any) -> SegmentBatch:
     given = {"height": 1.25, "pitch": 0.0, "rate": 0.0, "touch": 1.0} | columns
     for name, column in zip(given, (backflip.HEIGHT, backflip.PITCH, backflip.PITCH_RATE, backflip.TOUCH), strict=True):
         seen[0, :, column] = given[name]
-    return SegmentBatch(seen, np.zeros((1, LENGTH, 3), np.float32), np.zeros((1, LENGTH)), np.array([LENGTH]))
+    actions, rewards = np.zeros((1, LENGTH, 3), np.float32), np.zeros((1, LENGTH))
+    return SegmentBatch(seen, actions, rewards, np.array([LENGTH]), np.array([0]))
 
 
 def turn(turns: float, **columns: Any) -> SegmentBatch:
@@ -88,10 +89,8 @@ def test_turns_forward_or_on_the_ground_are_no_flips(segment: SegmentBatch) -> N
 
 def test_who_falls_between_two_flips_has_landed_one() -> None:
     fine, fallen = turn(1.0), turn(1.0, height=np.where(np.arange(LENGTH) == 40, 0.3, 1.25))
-    joined = SegmentBatch(
-        *(np.concatenate([a, b], axis=1) for a, b in zip(fine[:3], fallen[:3], strict=True)), 2 * fine.lengths
-    )
-    assert backflip.landed(joined).sum() == 1
+    joined = (np.concatenate([a, b], axis=1) for a, b in zip(fine[:3], fallen[:3], strict=True))
+    assert backflip.landed(SegmentBatch(*joined, 2 * fine.lengths, fine.still)).sum() == 1
 
 
 def test_the_columns_are_the_hoppers() -> None:
@@ -105,6 +104,6 @@ def test_the_columns_are_the_hoppers() -> None:
 def test_another_task_is_refused() -> None:
     others: list[NDArray[Any]] = [np.zeros((1, LENGTH, 4)), np.zeros((1, LENGTH, 8, 8))]
     for seen in others:
-        batch = SegmentBatch(seen, np.zeros((1, LENGTH, 1)), np.zeros((1, LENGTH)), np.array([LENGTH]))
+        batch = SegmentBatch(seen, np.zeros((1, LENGTH, 1)), np.zeros((1, LENGTH)), np.array([LENGTH]), np.array([0]))
         with pytest.raises(UsageError, match="hopper"):
             backflip.score(batch)

@@ -15,7 +15,8 @@ from rlkit.scores.fairness import fair_deals
 
 def of(observations: np.ndarray) -> SegmentBatch:
     n, length = observations.shape[:2]
-    return SegmentBatch(observations, np.zeros((n, length), np.int64), np.zeros((n, length)), np.full(n, length))
+    lengths = np.full(n, length)
+    return SegmentBatch(observations, np.zeros((n, length), np.int64), np.zeros((n, length)), lengths, 0 * lengths)
 
 
 @pytest.mark.parametrize("max_turns", [4, 10])
@@ -44,6 +45,6 @@ def test_what_is_no_negotiation_is_told() -> None:
 
 def test_moves_cost_and_padding_does_not() -> None:
     actions = np.array([[[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]])
-    batch = SegmentBatch(np.zeros((1, 4, 2)), actions, np.full((1, 4), -1.0), np.array([3]))
+    batch = SegmentBatch(np.zeros((1, 4, 2)), actions, np.full((1, 4), -1.0), np.array([3]), np.array([0]))
     np.testing.assert_allclose(moves(batch), [[0.0, 0.25, 0.0, 0.0]])
     np.testing.assert_allclose(calm(batch) - calm(batch._replace(actions=np.zeros_like(actions))), -MOVE * moves(batch))

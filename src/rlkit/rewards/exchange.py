@@ -9,8 +9,9 @@ A folder with three files:
   ``annotator``, ``swapped`` (whether the second was on the left), ``ms``, ``goal`` (digest), ``created`` (seconds since
   the epoch), ``client``; and of the pair ``pair_swapped``, ``uniform``, ``kind``, ``round``, ``step``, ``score``.
 - ``segments.npz``: for segment 7, ``7.observations`` (of dictionaries ``7.observations.<key>``), ``7.actions``,
-  ``7.rewards``, each with the step first, and ``7.about``: row, episode, start, step, ended. ``7.clip`` is what renders
-  it, in the form of :func:`rlkit.trees.to_bytes`. To be read with ``allow_pickle=False``.
+  ``7.rewards``, each with the step first, and ``7.about``: row, episode, start, step, ended, still (how many of its
+  last steps stand still after the episode's end; format 1 has no such number, which is read as 0). ``7.clip`` is what
+  renders it, in the form of :func:`rlkit.trees.to_bytes`. To be read with ``allow_pickle=False``.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ from rlkit.rewards.segments import Clip, Segment, Tree
 from rlkit.rewards.store import ComparisonStore
 from rlkit.trees import from_bytes, to_bytes
 
-FORMAT = 1
+FORMAT = 2
 ABOUT, ANSWERS, SEGMENTS = "store.json", "comparisons.jsonl", "segments.npz"
-_ABOUT = ("row", "episode", "start", "step", "ended")
+_ABOUT = ("row", "episode", "start", "step", "ended", "still")
 _PAIR = ("uniform", "kind", "round", "step", "score")
 
 
@@ -151,7 +152,7 @@ def _segment(arrays: Mapping[str, NDArray[Any]], number: int, observation_space:
             return {key: observed(part, f"{name}.{key}") for key, part in space.spaces.items()}
         return arrays[name]
 
-    about: dict[str, Any] = dict(zip(_ABOUT, arrays[f"{number}.about"].tolist(), strict=True))
+    about: dict[str, Any] = dict(zip(_ABOUT, arrays[f"{number}.about"].tolist(), strict=False))
     about["ended"] = bool(about["ended"])
     clip = Clip(**from_bytes(arrays[f"{number}.clip"].tobytes())) if f"{number}.clip" in arrays else None
     seen = observed(observation_space, f"{number}.observations")

@@ -20,7 +20,7 @@ class Features(NamedTuple):
     """Inputs of the network.
 
     Attributes:
-        numbers: Shape ``(..., width)`` float32.
+        numbers: Shape ``(..., width)`` float32; the last of them is 1 where an episode is over and stands still.
         pictures: Each of shape ``(..., channels, height, width)`` uint8.
     """
 
@@ -32,7 +32,8 @@ class Inputs:
     """Reads observations and actions.
 
     Boxes are flattened, discrete ones become one-hot; pictures (as Stable-Baselines3 knows them) stay pictures, their
-    channels first.
+    channels first. Steps that stand still after an episode's end look all the same, whatever it was: zeros, black
+    pictures, and a number that says so (as the absorbing state of Kostrikov et al. 2019, arXiv:1809.02925, 4.2).
 
     Args:
         observation_space: Of one environment.
@@ -56,21 +57,28 @@ class Inputs:
         measured = [
             flag for space in (*(space for _, space in self._numbers), action_space) for flag in _columns(space)
         ]
-        self.measured = np.array(measured, np.bool_)
-        self.width = len(measured)
+        self.measured = np.array([*measured, False], np.bool_)
+        self.width = len(self.measured)
 
-    def read(self, observations: Tree, actions: NDArray[Any]) -> Features:
+    def read(self, observations: Tree, actions: NDArray[Any], over: NDArray[np.bool_] | None = None) -> Features:
         """Inputs of steps.
 
         Args:
             observations: Arrays of shape ``(*lead, ...)``; pictures may have their channels first or last.
             actions: Shape ``(*lead, *action_shape)``, as the environment takes them.
+            over: Which steps stand still after an episode's end, shape ``lead``; None: none does.
         """
         lead = actions.shape[: actions.ndim - len(self.action_space.shape or ())]
         numbers = [_flat(_at(observations, path), space, lead) for path, space in self._numbers]
         numbers.append(_flat(actions, self.action_space, lead))
-        pictures = (_first(_at(observations, path), space) for path, space in self._pictures)
-        return Features(np.concatenate(numbers, -1), tuple(pictures))
+        numbers.append(np.zeros((*lead, 1), np.float32))
+        pictures = [_first(_at(observations, path), space) for path, space in self._pictures]
+        read = np.concatenate(numbers, -1)
+        if over is not None and over.any():
+            read[over] = 0.0
+            read[over, -1] = 1.0
+            pictures = [np.where(over[..., None, None, None], np.uint8(0), part) for part in pictures]
+        return Features(read, tuple(pictures))
 
     def summary(self, features: Features, lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """What segments are like: mean and standard deviation of their numbers, mean of their coarse pictures.

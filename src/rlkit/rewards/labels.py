@@ -98,7 +98,7 @@ class LabelSet:
         self._taken += 1
         pair = self._store.pair(label.pair)
         both = stack([self._store.segment(pair.first), self._store.segment(pair.second)])
-        features, steps = self._inputs.read(both.observations, both.actions), int(both.lengths.max())
+        features, steps = self._inputs.read(both.observations, both.actions, both.over), int(both.lengths.max())
         self.numbers[slot] = 0.0
         self.numbers[slot, :, :steps] = features.numbers
         for kept, seen in zip(self.pictures, features.pictures, strict=True):
@@ -137,7 +137,8 @@ class LabelSet:
         if recent is not None:
             chosen = np.arange(0, len(recent.lengths), max(1, recent.rewards.size // most))
             there = np.arange(recent.rewards.shape[1]) < recent.lengths[chosen][:, None]
-            seen = self._inputs.read(*(_taken(part, chosen) for part in (recent.observations, recent.actions)))
+            parts_of = recent.observations, recent.actions, recent.over
+            seen = self._inputs.read(*(_taken(part, chosen) for part in parts_of))
             parts.append(Features(*_chosen(seen, there)))
         pictures = zip(*(part.pictures for part in parts), strict=True)
         return Features(np.concatenate([part.numbers for part in parts]), tuple(map(np.concatenate, pictures)))

@@ -130,27 +130,23 @@ class PreferenceLoop:
         self.step += self._n_envs
         record(self.pool, step, self.step)
         if self.model.fits:
-            return self.rewards_of(step.observations, step.actions, step.terminated, step.last)
+            return self.rewards_of(step.observations, step.actions, step.terminated)
         if self.novelty is not None and self._round == 0:
             return self.novelty(step.observations) * self.config.model.reward_std
         return np.zeros(len(step.rewards))
 
-    def rewards_of(
-        self, observations: Any, actions: NDArray[Any], terminated: NDArray[np.bool_], last: Any
-    ) -> NDArray[Any]:
+    def rewards_of(self, observations: Any, actions: NDArray[Any], terminated: NDArray[np.bool_]) -> NDArray[Any]:
         """What the model says of steps, and of what comes after those that terminated the episode, shape ``(n,)``.
 
         Args:
             observations: Before the steps, arrays of shape ``(n, ...)``.
             actions: As the environment takes them, shape ``(n, ...)``.
             terminated: Whether nothing comes after, shape ``(n,)``.
-            last: What was seen after those, arrays of shape ``(n, ...)``.
         """
         rewards = self.model.predict(observations, actions).astype(np.float64)
-        rows = np.flatnonzero(terminated)
-        if len(rows) and self.after:
-            still = map_tree(lambda part: part[rows], last)
-            rewards[rows] += self.after * self.model.predict(still, actions[rows])
+        if self.after and terminated.any():
+            any_step = map_tree(lambda part: part[:1], observations)
+            rewards[terminated] += self.after * self.model.predict(any_step, actions[:1], np.ones(1, np.bool_))
         return rewards
 
     # Between iterations

@@ -22,7 +22,7 @@ from rlkit.rewards.network import ACTIVATIONS, RewardNetworks
 from rlkit.rewards.segments import SegmentBatch, Tree
 from rlkit.rewards.settings import ModelConfig, check_range
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION = "weights.safetensors", "reward.json"
 ROWS, PICTURES = 4_096, 256  # steps that are looked at together
 LIMIT = 10.0  # standard deviations that what is seen is clipped to
@@ -78,26 +78,33 @@ class RewardModel:
         self._mean, self._scale = th.zeros(self.inputs.width), th.ones(self.inputs.width)
         self.reward_mean, self.reward_scale = np.zeros(config.members), np.zeros(config.members)
 
-    def predict(self, observations: Tree, actions: NDArray[Any]) -> NDArray[np.float32]:
+    def predict(
+        self, observations: Tree, actions: NDArray[Any], over: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         """The agent's rewards: the mean of the members, each with mean 0 and the asked spread over what was fitted.
 
         Args:
             observations: Arrays of shape ``(n, ...)``.
             actions: Shape ``(n, *action_shape)``, as the environment takes them.
+            over: Which steps stand still after an episode's end, shape ``(n,)``, all worth the same; None: none does.
 
         Returns:
             Shape ``(n,)``.
         """
-        return self._normalised(observations, actions).mean(0).astype(np.float32)
+        return self._normalised(observations, actions, over).mean(0).astype(np.float32)
 
-    def spread(self, observations: Tree, actions: NDArray[Any]) -> NDArray[np.float32]:
+    def spread(
+        self, observations: Tree, actions: NDArray[Any], over: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
         """How far the members are apart about the same: their rewards' standard deviation, shape ``(n,)``."""
-        return self._normalised(observations, actions).std(0).astype(np.float32)
+        return self._normalised(observations, actions, over).std(0).astype(np.float32)
 
-    def _normalised(self, observations: Tree, actions: NDArray[Any]) -> NDArray[np.float64]:
+    def _normalised(
+        self, observations: Tree, actions: NDArray[Any], over: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
         if self.fits == 0:
             return np.zeros((self.config.members, len(actions)))
-        rewards = self.rewards(self.inputs.read(observations, actions))
+        rewards = self.rewards(self.inputs.read(observations, actions, over))
         return (rewards - self.reward_mean[:, None]) * self.reward_scale[:, None]
 
     def rewards(self, features: Features) -> NDArray[np.float32]:
@@ -112,7 +119,7 @@ class RewardModel:
     def returns(self, batch: SegmentBatch) -> NDArray[np.float64]:
         """Sums of each member's rewards over segments, as they are, shape ``(members, n)``."""
         n, length = batch.rewards.shape
-        numbers, pictures = self.inputs.read(batch.observations, batch.actions)
+        numbers, pictures = self.inputs.read(batch.observations, batch.actions, batch.over)
         flat = Features(numbers.reshape(n * length, -1), tuple(part.reshape(-1, *part.shape[2:]) for part in pictures))
         rewards = self.rewards(flat).reshape(-1, n, length)
         return np.where(np.arange(length) < batch.lengths[:, None], rewards, 0.0).sum(-1, dtype=np.float64)
@@ -128,11 +135,20 @@ class RewardModel:
         return self.scaled(numbers).to(self.device), tuple(pictures)
 
     def scaled(self, numbers: th.Tensor) -> th.Tensor:
-        """Numbers in standard deviations of what was seen."""
-        return th.sub(numbers, self._mean).mul_(self._scale).clamp_(-LIMIT, LIMIT)
+        """Numbers in standard deviations of what was seen; what stands still stays zeros."""
+        over = numbers[..., -1:]
+        scaled = th.sub(numbers, self._mean).mul_(self._scale).clamp_(-LIMIT, LIMIT).mul_(1.0 - over)
+        scaled[..., -1:] = over
+        return scaled
 
     def set_scale(self, numbers: NDArray[np.float32]) -> None:
-        """Take these steps as what is usual, shape ``(n, width)``; one-hots stay as they are."""
+        """Take these steps as what is usual, shape ``(n, width)``; one-hots stay as they are.
+
+        Steps that stand still do not count; nothing changes if there are no others.
+        """
+        numbers = numbers[numbers[:, -1] == 0.0]
+        if not len(numbers):
+            return
         measured = self.inputs.measured
         mean = np.where(measured, numbers.mean(0, dtype=np.float64), 0.0)
         std = numbers.std(0, dtype=np.float64)
@@ -206,13 +222,13 @@ def load_reward(path: str | Path, device: str = "cpu") -> RewardModel:
         device: Of PyTorch.
 
     Raises:
-        UsageError: If there is none, or it is damaged or of a newer format.
+        UsageError: If there is none, or it is damaged or of another format.
     """
     folder = Path(path)
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if described["format"] > FORMAT:
-            raise UsageError(f"{folder} has format {described['format']}, this rlkit reads up to {FORMAT}")
+        if described["format"] != FORMAT:
+            raise UsageError(f"{folder} has format {described['format']}, this rlkit reads format {FORMAT} alone")
         seen, done = (space_from_json(described[name]) for name in ("observation_space", "action_space"))
         model = RewardModel(seen, done, ModelConfig(**described["config"]), seed=0, device=device)
         tensors = load((folder / WEIGHTS).read_bytes())

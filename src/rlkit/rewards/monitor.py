@@ -154,13 +154,13 @@ def spread(model: RewardModel, batch: SegmentBatch) -> float:
     return float(model.spread(*_steps(batch)).reshape(inside.shape)[inside].mean())
 
 
-def _steps(batch: SegmentBatch) -> tuple[Any, NDArray[Any]]:
-    """All steps side by side: observations and actions."""
+def _steps(batch: SegmentBatch) -> tuple[Any, NDArray[Any], NDArray[np.bool_]]:
+    """All steps side by side: observations, actions, and which stand still."""
 
     def joined(array: NDArray[Any]) -> NDArray[Any]:
         return array.reshape(-1, *array.shape[2:])
 
-    return map_tree(joined, batch.observations), joined(batch.actions)
+    return map_tree(joined, batch.observations), joined(batch.actions), joined(batch.over)
 
 
 def returns(rewards: NDArray[Any], batch: SegmentBatch) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ class RewardNetworks(nn.Module):
 
     Args:
         members: How many.
-        width: Of the numbers that are seen.
+        width: Of the numbers that are seen, the last of which says that an episode is over.
         pictures: Shapes of the pictures that are seen, channels first.
         widths: Of the hidden layers.
         activation: Between them, a name in :data:`ACTIVATIONS`.
@@ -55,11 +55,14 @@ class RewardNetworks(nn.Module):
         self.members = members
         self._activate = ACTIVATIONS[activation]
         self.eyes = nn.ModuleList(_Eyes(members, shape, dropout, generator) for shape in pictures)
-        sizes = [width + sum(eye.width for eye in self.eyes), *widths, 1]  # type: ignore[misc]
+        sizes = [width - 1 + sum(eye.width for eye in self.eyes), *widths, 1]  # type: ignore[misc]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
             self.weights.append(nn.Parameter(_drawn((members, fan_in, fan_out), fan_in, generator)))
             self.biases.append(nn.Parameter(th.zeros(members, 1, fan_out)))
+        over = _drawn((members, 1, sizes[1]), sizes[0], generator)  # last: where nothing ends, nothing depends on it
+        before, after = self.weights[0].data.split([width - 1, sizes[0] - width + 1], 1)
+        self.weights[0] = nn.Parameter(th.cat([before, over, after], 1))
         self._layers = tuple(zip(self.weights, self.biases, strict=True))  # the same; lists of parameters are slow
 
     def forward(self, numbers: th.Tensor, pictures: Sequence[th.Tensor] = ()) -> th.Tensor:

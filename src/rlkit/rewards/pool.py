@@ -60,7 +60,7 @@ class EpisodePool:
         self._actions = zeros_of(action_space, (rows, steps))
         self._rewards = np.zeros((rows, steps), np.float32)
         self._episodes = np.zeros((rows, steps), np.int64)
-        self._ended = np.zeros((rows, steps), np.bool_)
+        self._ended, self._over = (np.zeros((rows, steps), np.bool_) for _ in range(2))
         self._episode, self._age = np.zeros(rows, np.int64), np.zeros(rows, np.int64)  # that is being lived, its steps
         self._begun = np.zeros((rows, steps), np.int64)  # each step's place in its episode
         self._snapshots: list[deque[tuple[int, Snapshot]]] = [deque() for _ in range(rows)]
@@ -112,7 +112,8 @@ class EpisodePool:
         self._write(rows, observations, actions, rewards, ends)
         for still in range(self.hold if stands.any() else 0):
             held = np.flatnonzero(stands)
-            self._write(held, last, actions, np.zeros(len(dones)), np.full(len(held), still == self.hold - 1))
+            ended = np.full(len(held), still == self.hold - 1)
+            self._write(held, last, actions, np.zeros(len(dones)), ended, over=True)
         self._step = step
         self._episode += over
         self._age[over] = 0
@@ -127,8 +128,10 @@ class EpisodePool:
         actions: NDArray[Any],
         rewards: NDArray[Any],
         ended: NDArray[np.bool_],
+        *,
+        over: bool = False,
     ) -> None:
-        """A step of some rows; arrays are of all environments, ``ended`` of these rows."""
+        """A step of some rows; arrays are of all environments, ``ended`` of these rows; ``over``: it stands still."""
         slots = self.written[rows] % self.steps
 
         def keep(ring: NDArray[Any], values: Any) -> None:
@@ -137,7 +140,7 @@ class EpisodePool:
         map_tree(keep, self._observations, observations)
         keep(self._actions, actions)
         keep(self._rewards, rewards)
-        self._ended[rows, slots] = ended
+        self._ended[rows, slots], self._over[rows, slots] = ended, over
         self._episodes[rows, slots], self._begun[rows, slots] = self._episode[rows], self._age[rows]
         self.written[rows] += 1
         self._age[rows] += 1
@@ -220,7 +223,8 @@ class EpisodePool:
             return taken
 
         observations = map_tree(gather, self._observations)
-        return SegmentBatch(observations, gather(self._actions), gather(self._rewards), spans.lengths)
+        still = gather(self._over).sum(1)
+        return SegmentBatch(observations, gather(self._actions), gather(self._rewards), spans.lengths, still)
 
     def cut(self, spans: Spans, index: int) -> Segment:
         """One segment, with what renders it if its simulator's state is still there."""
@@ -235,6 +239,7 @@ class EpisodePool:
             start=int(self._begun[row, slots[0]]),
             step=self._step,
             ended=bool(self._ended[row, slots[-1]]),
+            still=int(self._over[row, slots].sum()),
             clip=self._clip(row, start, length),
         )
 
@@ -273,7 +278,8 @@ class EpisodePool:
         self.written[:], self._step = state["written"], state["step"]
 
     def _rings(self) -> tuple[Tree, ...]:
-        return self._observations, self._actions, self._rewards, self._episodes, self._ended, self._begun
+        steps = self._observations, self._actions, self._rewards
+        return *steps, self._episodes, self._ended, self._over, self._begun
 
 
 def zeros_of(space: spaces.Space[Any], shape: tuple[int, ...]) -> Tree:

@@ -145,7 +145,8 @@ class QuerySelector:
         parts = []
         for spans in (first, second):
             batch = pool.batch(spans)
-            parts.append(model.inputs.summary(model.inputs.read(batch.observations, batch.actions), batch.lengths))
+            features = model.inputs.read(batch.observations, batch.actions, batch.over)
+            parts.append(model.inputs.summary(features, batch.lengths))
         candidates = both(*parts)
         known = np.zeros((0, candidates.shape[1]), np.float32)
         if labels is not None and len(labels):

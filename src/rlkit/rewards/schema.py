@@ -1,6 +1,6 @@
 """The comparison store's tables in SQLite."""
 
-FORMAT = 1
+FORMAT = 2  # 1: no segment says how many of its steps stand still
 
 # `answers` is only ever appended to: an answer that is taken back stays, with a row that undoes it.
 TABLES = """

@@ -40,6 +40,7 @@ class Segment:
         start: Of the first step, within the episode.
         step: Environment steps of the whole run when the segment was cut.
         ended: Whether the last step ended the episode.
+        still: How many of its last steps stand still, after the episode has terminated.
         clip: What renders it; None if nothing can.
     """
 
@@ -51,6 +52,7 @@ class Segment:
     start: int = 0
     step: int = 0
     ended: bool = False
+    still: int = 0
     clip: Clip | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -65,12 +67,20 @@ class SegmentBatch(NamedTuple):
         actions: Shape ``(n, length, *action_shape)``.
         rewards: The task's own, shape ``(n, length)``.
         lengths: Of each, shape ``(n,)``.
+        still: How many of its last steps stand still, after the episode has terminated, shape ``(n,)``.
     """
 
     observations: Tree
     actions: NDArray[Any]
     rewards: NDArray[np.float32]
     lengths: NDArray[np.int64]
+    still: NDArray[np.int64]
+
+    @property
+    def over(self) -> NDArray[np.bool_]:
+        """Which steps stand still, shape ``(n, length)``."""
+        past = np.arange(self.rewards.shape[1]) - self.lengths[:, None]
+        return (past < 0) & (past >= -self.still[:, None])
 
 
 def stack(segments: Sequence[Segment]) -> SegmentBatch:
@@ -97,6 +107,7 @@ def stack(segments: Sequence[Segment]) -> SegmentBatch:
         side_by_side(*(segment.actions for segment in segments)),
         side_by_side(*(segment.rewards for segment in segments)),
         lengths,
+        np.array([segment.still for segment in segments]),
     )
 
 

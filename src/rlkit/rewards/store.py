@@ -67,6 +67,7 @@ class ComparisonStore(Notes):
             _lay_out(path, wanted)
         with Database(path) as file, file.transaction() as db:
             db.execute("UPDATE header SET value = ? WHERE key = 'budget'", (json.dumps(header.budget),))
+            db.execute("UPDATE header SET value = max(CAST(value AS INTEGER), ?) WHERE key = 'format'", (FORMAT,))
         store = cls(path)
         found = store.header.to_plain()
         other = [key for key in wanted if wanted[key] != found[key]]

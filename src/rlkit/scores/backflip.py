@@ -42,7 +42,7 @@ def score(segments: SegmentBatch) -> NDArray[np.float64]:
 
     Example:
         >>> air = np.zeros((1, 2, 12)); air[..., HEIGHT], air[..., PITCH_RATE] = 1.25, [-4.0, 3.0]
-        >>> score(SegmentBatch(air, np.zeros((1, 2, 3)), np.zeros((1, 2)), np.array([2]))).tolist()
+        >>> score(SegmentBatch(air, np.zeros((1, 2, 3)), np.zeros((1, 2)), np.array([2]), np.array([0]))).tolist()
         [[4.0, -3.0]]
     """
     height, _, rate, touch = _seen(segments)

@@ -25,7 +25,8 @@ def calm(segments: SegmentBatch) -> NDArray[np.float64]:
         Shape ``(n, length)``; the first step of a segment has no move.
 
     Example:
-        >>> still = SegmentBatch(np.zeros((1, 3, 2)), np.zeros((1, 3, 2)), np.zeros((1, 3)), np.array([3]))
+        >>> nothing = np.zeros((1, 3, 2))
+        >>> still = SegmentBatch(nothing, nothing, np.zeros((1, 3)), np.array([3]), np.array([0]))
         >>> jumps = still._replace(actions=np.array([[[-1.0, -1.0], [1.0, 1.0], [1.0, 0.0]]]))
         >>> calm(still).tolist(), calm(jumps).tolist()
         ([[0.0, 0.0, 0.0]], [[0.0, -2.0, -0.5]])

@@ -47,7 +47,8 @@ class _Record:
         """One of each environment; what comes after its end is of another."""
         observations, actions, rewards = zip(*self.steps, strict=True)
         observed = map_tree(lambda *parts: np.stack(parts, axis=1), *observations)
-        return SegmentBatch(observed, np.stack(actions, axis=1), np.stack(rewards, axis=1), self.lengths)
+        done, told = (np.stack(parts, axis=1) for parts in (actions, rewards))
+        return SegmentBatch(observed, done, told, self.lengths, np.zeros_like(self.lengths))
 
 
 def score_policy(policy: Policy, config: RunConfig, score: Score, episodes: int = EPISODES) -> dict[str, Any]:

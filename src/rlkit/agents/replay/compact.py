@@ -310,14 +310,11 @@ class CompactReplay(BaseBuffer):
             usable = self.ring.usable(batch.rows, batch.at)
             self._priorities.set(self._leaves(batch.rows, batch.at), np.where(usable, priorities**self.alpha, 0.0))
 
-    def relabel(
-        self, rewards: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.bool_], NDArray[Any]], NDArray[Any]]
-    ) -> int:
+    def relabel(self, rewards: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]], NDArray[Any]]) -> int:
         """Replace the rewards of all steps whose observations are still there.
 
         Args:
-            rewards: Of observations ``(m, *obs_shape)``, actions ``(m,)``, whether the episode terminated ``(m,)``, and
-                the observations that followed ``(m, *obs_shape)``.
+            rewards: Of observations ``(m, *obs_shape)``, actions ``(m,)``, and whether the episode terminated ``(m,)``.
 
         Returns:
             How many steps.
@@ -330,8 +327,7 @@ class CompactReplay(BaseBuffer):
                 rows, places = np.full(len(at), row), at % self.buffer_size
                 if len(at):
                     actions, terminated = ring.actions[rows, places].astype(np.int64), ring.ends[rows, places]
-                    seen = ring.stacks(rows, at), ring.stacks(rows, at + 1)
-                    ring.rewards[rows, places] = rewards(seen[0], actions, terminated == TERMINATED, seen[1])
+                    ring.rewards[rows, places] = rewards(ring.stacks(rows, at), actions, terminated == TERMINATED)
             if self._rewarding is not None:
                 weights = (ring.rewards[row, kept % self.buffer_size] != 0).astype(np.float64)
                 self._rewarding.set(self._leaves(np.full(len(kept), row), kept), weights)
