@@ -6,6 +6,7 @@ import json
 import pickle
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def filled(folder: Path) -> ComparisonStore:
     label_pairs(store, 6)
     store.set_goal(Goal("run", ("upright",), ("fall",)))
     rng = np.random.default_rng(1)
-    pair = store.add_pair("seen", *(store.add_segment(make_segment(rng, clip=True)) for _ in range(2)), swapped=True)
+    ended = [replace(make_segment(rng, clip=True), ended=True, still=still) for still in (4, 10)]
+    pair = store.add_pair("seen", *(store.add_segment(film) for film in ended), swapped=True)
     store.record("a", pair, Answer.CANT_TELL, "ann", swapped=False, ms=800)
     store.record("b", pair, Answer.TIE, "ann", swapped=True)
     store.undo("u", 2)
@@ -59,6 +61,19 @@ def test_what_comes_back_is_what_left_and_is_not_doubled(tmp_path: Path) -> None
     assert_same(content(other), content(store))
     assert other.goal() == store.goal() and len(other.pairs()) == 6
     assert sorted(file.name for file in (tmp_path / "files").iterdir()) == sorted([ABOUT, ANSWERS, SEGMENTS])
+
+
+def test_files_that_know_of_no_standing_still_are_read_as_lived(tmp_path: Path) -> None:
+    export_comparisons(filled(tmp_path / "old"), tmp_path)
+    with np.load(tmp_path / SEGMENTS) as arrays:
+        old = {name: array[:5] if name.endswith(".about") else array for name, array in arrays.items()}
+    np.savez(tmp_path / SEGMENTS, **old)
+    about = json.loads((tmp_path / ABOUT).read_text())
+    (tmp_path / ABOUT).write_text(json.dumps({**about, "format": 1}))
+    import_comparisons(tmp_path, tmp_path / "new.sqlite")
+    store = ComparisonStore(tmp_path / "new.sqlite")
+    sides = [store.segment(store.pairs()[-1].first), store.segment(store.pairs()[-1].second)]
+    assert [(segment.ended, segment.still) for segment in sides] == [(True, 0), (True, 0)]
 
 
 def test_a_store_keeps_its_goal_and_budget(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from gymnasium import spaces
 from rewards.people import OBSERVATIONS, add_pairs, header, make_segment, new_store
 from rlkit.errors import UsageError
 from rlkit.rewards.answers import Answer, Goal
+from rlkit.rewards.schema import FORMAT
 from rlkit.rewards.store import STORE, ComparisonStore
+from rlkit.trees import to_bytes
 from runs import assert_same
 
 
@@ -27,7 +30,7 @@ def store(tmp_path: Path) -> ComparisonStore:
 
 
 def test_segments_come_back_with_what_renders_them(store: ComparisonStore) -> None:
-    segment = make_segment(np.random.default_rng(0), clip=True)
+    segment = replace(make_segment(np.random.default_rng(0), clip=True), still=4)
     number = store.add_segment(segment)
     assert_same(vars(store.segment(number, clip=True).clip), vars(segment.clip))
     bare = store.segment(number)
@@ -149,6 +152,17 @@ def test_a_store_of_another_task_is_refused(store: ComparisonStore, tmp_path: Pa
     database.commit()
     with pytest.raises(UsageError, match="format 99"):
         ComparisonStore(store.path)
+
+
+def test_a_store_that_knows_of_no_standing_still_is_read_as_lived(store: ComparisonStore) -> None:
+    segment = make_segment(np.random.default_rng(0))
+    data = to_bytes({name: value for name, value in vars(segment).items() if name not in ("clip", "still")})
+    with store.transaction() as db:
+        db.execute("UPDATE header SET value = '1' WHERE key = 'format'")
+        number = store.insert("segments", digest="old", length=len(segment), step=0, data=data)
+    assert ComparisonStore(store.path).segment(number).still == 0
+    ComparisonStore.create(store.path, store.header)  # to be written to: an older rlkit could not read it from here on
+    assert store.rows("SELECT value FROM header WHERE key = 'format'") == [(str(FORMAT),)]
 
 
 def test_threads_and_connections_write_at_once(store: ComparisonStore) -> None:
