@@ -114,6 +114,7 @@ class LocomotionConfig(EnvConfig):
     episode_s: float = 20.0
     limits: Any = None
     reward: Any = None
+    falls: Any = None
     servo: Any = None
     conditions: Any = None
     course: Any = None

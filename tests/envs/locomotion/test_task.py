@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium
 import pytest
 
+from rlkit.envs.locomotion.bodies import Servo
 from rlkit.envs.locomotion.fixed import fixed_course
 from rlkit.envs.locomotion.task import Task, set_up
 from rlkit.errors import UsageError
@@ -28,6 +29,9 @@ from rlkit.errors import UsageError
         ({"conditions": {"frction": 1.0}}, "did you mean 'friction'"),
         ({"threads": 0}, "threads"),
         ({"servo": {"stifness_nm": 400}}, "did you mean 'stiffness_nm'"),
+        ({"falls": {"min_hight_m": 0.3}}, "did you mean 'min_height_m'"),
+        ({"falls": {"start_noise": 0.3}}, "falls has no 'start_noise'"),
+        ({"falls": {"max_tilt_rad": -1.0}}, "max_tilt_rad of a body"),
         ({"servo": {}}, "servo needs stiffness_nm"),
         ({"servo": 400}, "servo is None or a mapping"),
         ({"servo": {"stiffness_nm": 0}}, "stiffness_nm of a servo is a finite number"),
@@ -47,6 +51,9 @@ def test_changes_are_changes_to_the_body() -> None:
     assert setup.body.limits.gap_length_m == (0.2, 0.4) and setup.body.limits.half_width_m == 2.5
     assert setup.body.reward.action == 0.0 and setup.body.reward.speed_limit_ms == 4.0
     assert setup.episode_steps == 40
+    setup = set_up(Task(body="quadruped", falls={"min_height_m": 0.35}, servo={"stiffness_nm": 400}))
+    assert setup.body.min_height_m == 0.35 and setup.body.max_tilt_rad == 1.4
+    assert setup.body.servo == Servo(stiffness_nm=400)
 
 
 def test_limits_are_where_courses_are_drawn_from() -> None:

@@ -14,6 +14,7 @@ from rlkit.envs.locomotion.limits import ANT_LIMITS, HUMANOID_LIMITS, WALKER_LIM
 from rlkit.envs.locomotion.scan import PLANAR_SCAN, SPATIAL_SCAN, ScanSpec
 from rlkit.errors import UsageError, nearest
 
+FALLS = ("min_height_m", "max_tilt_rad", "min_head_height_m", "min_head_to_feet_m")  # fields that end an episode
 GYMNASIUM = "gymnasium:"  # before the name of a file that the installed gymnasium brings along
 
 
@@ -128,7 +129,7 @@ class BodySpec:
             object.__setattr__(self, name, tuple(value))
         if not self.feet:
             raise UsageError("a body needs at least one foot: name the geoms that touch the ground in feet")
-        for name in ("min_height_m", "max_tilt_rad", "min_head_height_m", "min_head_to_feet_m", "start_noise"):
+        for name in (*FALLS, "start_noise"):
             _check_number(f"{name} of a body", getattr(self, name), 0.0)
         _check_number("timestep_s of a body", self.timestep_s, 1e-5)
         if isinstance(self.substeps, bool) or not isinstance(self.substeps, int) or self.substeps < 1:

@@ -122,6 +122,8 @@ class ObstacleCourseEnv(SingleEnv):
         limits: What courses are drawn from, as changes to the body's
             :class:`~rlkit.envs.locomotion.limits.CourseLimits`: ``{"hurdle_height_m": [0.03, 0.15]}``.
         reward: Changes to the weights.
+        falls: Changes to what counts as a fall: ``min_height_m``, ``max_tilt_rad``, ``min_head_height_m``,
+            ``min_head_to_feet_m``.
         servo: Stiffness and damping of servos in the place of the motors, as a mapping of the fields of
             :class:`~rlkit.envs.locomotion.bodies.Servo`: ``{"stiffness_nm": 400, "damping_nms": 30}`` suits the
             quadruped.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlkit.envs.locomotion import conditions
-from rlkit.envs.locomotion.bodies import Body, BodySpec, RewardWeights, Servo, from_fields, parse_body
+from rlkit.envs.locomotion.bodies import FALLS, Body, BodySpec, RewardWeights, Servo, from_fields, parse_body
 from rlkit.envs.locomotion.conditions import Conditions
 from rlkit.envs.locomotion.course import Course, as_course
 from rlkit.envs.locomotion.courses import MIXTURE, ROUGH, parse_terrain
@@ -31,6 +31,7 @@ class Task:
     episode_s: float = 20.0
     limits: Mapping[str, Any] | None = None
     reward: Mapping[str, Any] | None = None
+    falls: Mapping[str, Any] | None = None
     servo: Mapping[str, Any] | None = None
     conditions: Mapping[str, Any] | Conditions | None = None
     course: Any = None
@@ -46,7 +47,7 @@ class Task:
             raise UsageError(f"course_seed is None or a whole number >= 0, got {seed!r}")
         if not _is_number(self.episode_s) or not 0.1 <= self.episode_s <= 3600.0:
             raise UsageError(f"episode_s is a number of seconds from 0.1 to 3600, got {self.episode_s!r}")
-        for name in ("limits", "reward", "servo"):
+        for name in ("limits", "reward", "falls", "servo"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
                 raise UsageError(f"{name} is None or a mapping of what is to be changed, got {value!r}")
@@ -108,6 +109,10 @@ def set_up(task: Task) -> Setup:
         changes["limits"] = from_fields(CourseLimits, task.limits, "limits", base=body.limits)
     if task.reward:
         changes["reward"] = from_fields(RewardWeights, task.reward, "reward", base=body.reward)
+    for name in task.falls or {}:
+        if name not in FALLS:
+            raise UsageError(f"falls has no {name!r}: {nearest(str(name), FALLS)}")
+    changes.update(task.falls or {})
     if task.servo is not None:
         changes["servo"] = from_fields(Servo, task.servo, "servo")
     body = dataclasses.replace(body, **changes)
