@@ -110,10 +110,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         r"agent.batch_size=64 is more than a rollout has: agent.n_steps x n_envs = 16; lower the one or raise the",
     ),
     "warm-up": (["env=gym", "agent=dqn", "steps=500"], "agent.learning_starts=1000 leaves nothing of steps=500"),
-    "two rules for a rate": (
-        ["env=gym", "agent.desired_kl=0.01", "agent.learning_rate_schedule=linear"],
-        "agent.desired_kl adapts the learning rate, and agent.learning_rate_schedule=linear sets it: leave one",
-    ),
     "bounds crossed": (["agent=dppo", "agent.kl_low=3"], "agent.kl_low must be below agent.kl_high, got 3.0 and 2.0"),
     "clip of another agent": (["agent=dppo", "agent.clip_range=0.2"], "unknown key 'agent.clip_range'"),
     "target": (["env=gym", "agent=dqn", "agent.target_update_interval=0"], "target_update_interval must be at least 1"),

@@ -185,7 +185,8 @@ def build_agent(
             raise UsageError("agent.desired_kl is for continuous actions, this environment's are masked: leave it null")
         settings["desired_kl"] = config.desired_kl
     if config.learning_rate_schedule == "linear":
-        settings["learning_rate"] = LinearSchedule(config.learning_rate)
+        falls = "desired_kl" if "desired_kl" in settings else "learning_rate"
+        settings[falls] = LinearSchedule(settings[falls])
     elif config.learning_rate_schedule != "constant":
         raise UsageError(
             f"agent.learning_rate_schedule must be constant or linear, got {config.learning_rate_schedule!r}"

@@ -16,7 +16,8 @@ class LearnerConfig:
     Attributes:
         name: In the table of agents.
         learning_rate: Of the optimizer.
-        learning_rate_schedule: ``constant``, or ``linear``: falls to zero at the end of the run.
+        learning_rate_schedule: ``constant``, or ``linear``: falls to zero at the end of the run. Of ``ppo`` with
+            ``desired_kl`` it is that which falls.
         net_arch: Widths of the hidden layers.
         activation: ``tanh`` or ``relu``.
     """

@@ -119,11 +119,6 @@ def _check_together(config: RunConfig) -> None:
             raise UsageError(
                 f"agent.normalize_rewards makes reward.scale={config.reward.scale} pointless: leave one of them out"
             )
-        if getattr(agent, "desired_kl", None) is not None and agent.learning_rate_schedule != "constant":
-            raise UsageError(
-                f"agent.desired_kl adapts the learning rate, and agent.learning_rate_schedule="
-                f"{agent.learning_rate_schedule} sets it: leave one of them out"
-            )
     if isinstance(agent, DPPOConfig):
         _check_penalty(agent)
     if isinstance(agent, OffPolicyConfig) and agent.learning_starts >= config.steps:

@@ -214,6 +214,16 @@ def test_the_learning_rate_keeps_the_divergence_near_what_is_desired(monkeypatch
     assert rates[-1] == pytest.approx(LEAST_RATE)
 
 
+def test_what_is_desired_may_fall_with_what_is_left_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aimed at what no step exceeds, rates grow; at what every step exceeds, they fall."""
+    lean = build(LeanPPO, toys.Reaching, desired_kl=lambda left: 1e6 if left > 0.5 else 1e-12)
+    for left, factor in ((0.6, RATE_FACTOR), (0.4, 1.0 / RATE_FACTOR)):
+        collect(lean)
+        lean._current_progress_remaining = left
+        rates = rates_of_an_update(lean, monkeypatch)
+        assert rates[1] / rates[0] == pytest.approx(factor)
+
+
 def test_the_divergence_is_that_of_the_distributions() -> None:
     """From the policy that acted to the present one, over the last epoch; and it settles near what is desired."""
     lean = build(LeanPPO, toys.Reaching, desired_kl=0.02, batch_size=96, n_epochs=2)

@@ -9,6 +9,7 @@ import torch as th
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import Schedule
 
 from rlkit.agents.ppo.gaussian import GaussianLoss, GaussianMinibatch
 from rlkit.agents.ppo.loss import Losses, MaskedLoss, MaskedMinibatch
@@ -71,13 +72,14 @@ class LeanPPO(PPO):
     Args:
         args: Of `stable_baselines3.PPO`.
         desired_kl: KL divergence of an update that the learning rate is adapted to (see `update.AdaptiveRate`), from
-            ``learning_rate`` on; None: the learning rate keeps to its schedule.
+            ``learning_rate`` on, or a function that gives it for the share of the run that is left; None: the learning
+            rate keeps to its schedule.
         kwargs: Of `stable_baselines3.PPO`.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**PPO.policy_aliases, "MlpPolicy": LeanPolicy}
 
-    def __init__(self, *args: Any, desired_kl: float | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, desired_kl: float | Schedule | None = None, **kwargs: Any) -> None:
         self.desired_kl = desired_kl
         super().__init__(*args, **kwargs)
 
@@ -99,7 +101,9 @@ class LeanPPO(PPO):
         if self.desired_kl is None:
             self._update_learning_rate(self.policy.optimizer)
         else:
-            adapt = AdaptiveRate(self.policy.optimizer, self.desired_kl)
+            desired = self.desired_kl
+            now = desired(self._current_progress_remaining) if callable(desired) else desired
+            adapt = AdaptiveRate(self.policy.optimizer, now)
 
         def judge(losses: Losses) -> bool:
             if adapt is not None:
