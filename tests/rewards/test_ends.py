@@ -60,14 +60,14 @@ def test_few_answers_teach_that_standing_still_is_worse_wherever_it_is(crop: flo
     assert (over[0] < alive).mean() > 0.95
 
 
-def test_an_end_adds_the_worth_of_standing_still_whatever_came_before(tmp_path: Path) -> None:
+def test_an_end_adds_the_worth_of_what_it_shows_once_and_then_of_standing_still(tmp_path: Path) -> None:
     model, _ = taught(tmp_path)
-    loop: Any = SimpleNamespace(model=model, after=50.0)
-    observations, actions = steps()
+    loop: Any = SimpleNamespace(model=model, after=50.0, first_after=0.9)
+    (observations, actions), (last, _) = steps(), steps(seed=10)
     ends = np.arange(200) % 3 == 0
-    added = PreferenceLoop.rewards_of(loop, observations, actions, ends) - model.predict(observations, actions)
-    worth = 50.0 * float(model.predict(*steps(1), np.ones(1, np.bool_))[0])
-    np.testing.assert_allclose(added[ends], worth, rtol=1e-4)
+    added = PreferenceLoop.rewards_of(loop, observations, actions, ends, last) - model.predict(observations, actions)
+    worth = 0.9 * model.predict(last, actions) + 49.1 * float(model.predict(*steps(1), np.ones(1, np.bool_))[0])
+    np.testing.assert_allclose(added[ends], worth[ends], rtol=1e-4)
     assert not added[~ends].any()
 
 

@@ -158,7 +158,7 @@ def test_what_has_terminated_stands_still() -> None:
         segment = pool.cut(spans, int(index))
         assert segment.observations[:, 0].tolist() == [1, 2, 3, 4, 5, -1, -1, -1]
         assert segment.rewards.tolist() == [1, 2, 3, 4, 5, 0, 0, 0] and segment.actions[-1, 0] == 5
-        assert segment.ended and len(segment) == 8 and segment.still == 3
+        assert segment.ended and len(segment) == 8 and segment.still == 2
     cut = [pool.cut(spans, int(index)) for index in np.flatnonzero(spans.rows == 1)]
     assert {(len(segment), segment.still) for segment in cut} == {(7, 0)}
     assert_same(pool.batch(spans)._asdict(), stack([pool.cut(spans, index) for index in range(200)])._asdict())
@@ -169,8 +169,10 @@ def test_held_as_long_as_a_segment_all_segments_are_as_long() -> None:
     spans = pool.draw(300, 8, np.random.default_rng(0))
     assert (spans.lengths == 8).all()
     batch = pool.batch(spans)
-    assert set(batch.still.tolist()) == {8, 7, 6, 5, 4, 3}
-    np.testing.assert_array_equal(batch.over, batch.observations[..., 0] == -1)
+    assert set(batch.still.tolist()) == {7, 6, 5, 4, 3, 2}
+    ends = batch.observations[..., 0] == -1
+    assert (batch.over <= ends).all()
+    np.testing.assert_array_equal(batch.over[:, 1:], ends[:, :-1])  # the first step at an end shows it
 
 
 @pytest.mark.parametrize("hold", [0, 3, 8])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,12 @@ def agent(name: str, env: Any, *settings: str, steps: int = 60, n_envs: int = 2)
 
     def step_noted() -> Any:
         found = step()
-        lived.append((seen[0], envs._actions.copy(), found[2]))
+        after = copy.deepcopy(found[0])
+        for row in np.flatnonzero(found[2]):
+            for key in after if isinstance(after, dict) else [...]:
+                parts = found[3][row]["terminal_observation"]
+                (after[key] if key is not ... else after)[row] = parts[key] if key is not ... else parts
+        lived.append((seen[0], envs._actions.copy(), found[2], after))
         seen[0] = found[0]
         return found
 
@@ -50,10 +56,12 @@ def agent(name: str, env: Any, *settings: str, steps: int = 60, n_envs: int = 2)
     return model, envs.observation_space, lived
 
 
-def worth(observations: Any, actions: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-    """A number that tells observations and actions apart, and whether the episode terminated."""
+def worth(observations: Any, actions: np.ndarray, terminated: Any = None, after: Any = None) -> np.ndarray:
+    """A number that tells observations and actions apart, and what followed where the episode terminated."""
+    if terminated is not None and terminated.any():
+        return worth(observations, actions) + np.where(terminated, 0.5 * worth(after, actions), 0.0)
     parts = observations.values() if isinstance(observations, dict) else [observations]
-    total = np.where(terminated, 0.5, 0.0)
+    total = np.zeros(len(actions))
     for number, part in enumerate(parts, 1):
         rows = np.asarray(part, dtype=np.float64).reshape(len(actions), -1)
         total += number * (rows * np.sin(np.arange(rows.shape[1]) + 1.0)).sum(1)

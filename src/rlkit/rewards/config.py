@@ -60,9 +60,9 @@ class PreferencesConfig(RewardConfig):
         anneal_steps: T steps into the run, questions are asked at a rate that goes with 1 / (T + anneal_steps); null: a
             fifth of the run; 0: at one rate.
         anneal_stairs: Steps for which that rate stays the same; 0: it falls all the time.
-        ends: What comes after an episode that terminates. ``absorbing``: all stands still, and each step is worth what
-            the learned reward says of standing still, whatever was seen last, so that an end as such tells nothing;
-            ``shown``: nothing, which may give away what is wanted.
+        ends: What comes after an episode that terminates. ``absorbing``: a step that shows where; then all stands
+            still, and each step is worth what the learned reward says of standing still, whatever was seen last, so
+            that an end as such tells nothing. ``shown``: nothing, which may give away what is wanted.
         relabel: After each fit all rewards in the replay are replaced.
         reset_critic: After the first fit critics that learned from novelty begin anew (agents with a critic apart).
         pool_steps: Newest steps of the run that segments are cut from.

@@ -98,7 +98,8 @@ class PreferenceLoop:
         seeds = np.random.SeedSequence([seed, 0x50524546]).generate_state(6, np.uint32).tolist()
         spaces = envs.observation_space, envs.action_space
         rows = min(config.recorded, envs.num_envs)
-        self.after = worth_of_standing_still(gamma, steps_after_an_end(config, gamma, envs.time_limit))
+        after = steps_after_an_end(config, gamma, envs.time_limit)
+        self.after, self.first_after = (worth_of_standing_still(gamma, steps) for steps in (after, min(after, 1.0)))
         self.pool = recording_pool(envs, config, rows, config.pool_steps // rows)
         self.model = RewardModel(*spaces, config.model, seed=seeds[0], device=device)
         self.labels = LabelSet(store, self.model, seed=seeds[5])
@@ -130,23 +131,29 @@ class PreferenceLoop:
         self.step += self._n_envs
         record(self.pool, step, self.step)
         if self.model.fits:
-            return self.rewards_of(step.observations, step.actions, step.terminated)
+            return self.rewards_of(step.observations, step.actions, step.terminated, step.last)
         if self.novelty is not None and self._round == 0:
             return self.novelty(step.observations) * self.config.model.reward_std
         return np.zeros(len(step.rewards))
 
-    def rewards_of(self, observations: Any, actions: NDArray[Any], terminated: NDArray[np.bool_]) -> NDArray[Any]:
+    def rewards_of(
+        self, observations: Any, actions: NDArray[Any], terminated: NDArray[np.bool_], last: Any
+    ) -> NDArray[Any]:
         """What the model says of steps, and of what comes after those that terminated the episode, shape ``(n,)``.
 
         Args:
             observations: Before the steps, arrays of shape ``(n, ...)``.
             actions: As the environment takes them, shape ``(n, ...)``.
             terminated: Whether nothing comes after, shape ``(n,)``.
+            last: What was seen after those, arrays of shape ``(n, ...)``.
         """
         rewards = self.model.predict(observations, actions).astype(np.float64)
-        if self.after and terminated.any():
-            any_step = map_tree(lambda part: part[:1], observations)
-            rewards[terminated] += self.after * self.model.predict(any_step, actions[:1], np.ones(1, np.bool_))
+        rows = np.flatnonzero(terminated)
+        if len(rows) and self.after:
+            seen, done = map_tree(lambda part: part[rows], last), actions[rows]
+            rewards[rows] += self.first_after * self.model.predict(seen, done)
+            over = self.model.predict(seen, done, np.ones(len(rows), np.bool_))
+            rewards[rows] += (self.after - self.first_after) * over
         return rewards
 
     # Between iterations

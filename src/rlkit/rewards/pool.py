@@ -113,7 +113,7 @@ class EpisodePool:
         for still in range(self.hold if stands.any() else 0):
             held = np.flatnonzero(stands)
             ended = np.full(len(held), still == self.hold - 1)
-            self._write(held, last, actions, np.zeros(len(dones)), ended, over=True)
+            self._write(held, last, actions, np.zeros(len(dones)), ended, over=still > 0)
         self._step = step
         self._episode += over
         self._age[over] = 0
@@ -131,7 +131,10 @@ class EpisodePool:
         *,
         over: bool = False,
     ) -> None:
-        """A step of some rows; arrays are of all environments, ``ended`` of these rows; ``over``: it stands still."""
+        """A step of some rows; arrays are of all environments, ``ended`` of these rows.
+
+        ``over``: it stands still, and has been seen.
+        """
         slots = self.written[rows] % self.steps
 
         def keep(ring: NDArray[Any], values: Any) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.agents.replay import CompactReplay
 
-Rewards = Callable[[Any, NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
+Rewards = Callable[[Any, NDArray[Any], NDArray[np.bool_], Any], NDArray[Any]]
 AT_ONCE = 8_192  # transitions
 
 
@@ -22,8 +22,8 @@ def relabel(algorithm: Any, space: spaces.Space[Any], rewards_of: Rewards) -> in
     Args:
         algorithm: Of Stable-Baselines3.
         space: Of one observation, as the environment shows it.
-        rewards_of: Rewards ``(n,)`` of observations, actions, and whether the episode terminated, as the
-            environment has them.
+        rewards_of: Rewards ``(n,)`` of observations, actions, whether the episode terminated, and the observations that
+            followed, all as the environment has them.
 
     Returns:
         How many; 0 for an agent without a replay.
@@ -32,8 +32,9 @@ def relabel(algorithm: Any, space: spaces.Space[Any], rewards_of: Rewards) -> in
     if replay is None:
         return 0
 
-    def rewards(seen: Any, actions: NDArray[Any], terminated: NDArray[np.bool_]) -> NDArray[Any]:
-        return rewards_of(as_environment(seen, space), acted(algorithm, actions), terminated)
+    def rewards(seen: Any, actions: NDArray[Any], terminated: NDArray[np.bool_], after: Any) -> NDArray[Any]:
+        seen, after = (as_environment(part, space) for part in (seen, after))
+        return rewards_of(seen, acted(algorithm, actions), terminated, after)
 
     if isinstance(replay, CompactReplay):
         return replay.relabel(rewards)
@@ -42,8 +43,9 @@ def relabel(algorithm: Any, space: spaces.Space[Any], rewards_of: Rewards) -> in
         chosen = slice(start, min(start + rows, used))
         shape = replay.rewards[chosen].shape
         terminated = (replay.dones[chosen] * (1.0 - replay.timeouts[chosen])).ravel() > 0
-        seen, actions = (_joined(part, chosen) for part in (replay.observations, replay.actions))
-        replay.rewards[chosen] = rewards(seen, actions, terminated).reshape(shape)
+        kept = replay.observations, replay.actions, replay.next_observations
+        seen, actions, after = (_joined(part, chosen) for part in kept)
+        replay.rewards[chosen] = rewards(seen, actions, terminated, after).reshape(shape)
     return int(used * replay.n_envs)
 
 

@@ -40,7 +40,7 @@ class Segment:
         start: Of the first step, within the episode.
         step: Environment steps of the whole run when the segment was cut.
         ended: Whether the last step ended the episode.
-        still: How many of its last steps stand still, after the episode has terminated.
+        still: How many of its last steps stand still, after the episode has terminated and shown where.
         clip: What renders it; None if nothing can.
     """
 
@@ -67,7 +67,7 @@ class SegmentBatch(NamedTuple):
         actions: Shape ``(n, length, *action_shape)``.
         rewards: The task's own, shape ``(n, length)``.
         lengths: Of each, shape ``(n,)``.
-        still: How many of its last steps stand still, after the episode has terminated, shape ``(n,)``.
+        still: How many of its last steps stand still, after the episode has terminated and shown where, shape ``(n,)``.
     """
 
     observations: Tree

@@ -22,7 +22,7 @@ def fair_deals(segments: SegmentBatch) -> NDArray[np.float64]:
     """How evenly the things are split, in every step that shows a deal: 1 in halves, 0 if one has all; else 0.
 
     A game that is over stands still for the rest of a segment (``reward.ends=absorbing``): an early deal shows longer.
-    A reward model does not see it stand still: it learns a deal's worth from the step before.
+    A reward model sees it once, and then that it is over.
 
     Args:
         segments: Of negotiations of at least two turns.

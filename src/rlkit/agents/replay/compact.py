@@ -310,11 +310,14 @@ class CompactReplay(BaseBuffer):
             usable = self.ring.usable(batch.rows, batch.at)
             self._priorities.set(self._leaves(batch.rows, batch.at), np.where(usable, priorities**self.alpha, 0.0))
 
-    def relabel(self, rewards: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]], NDArray[Any]]) -> int:
+    def relabel(
+        self, rewards: Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.bool_], NDArray[Any]], NDArray[Any]]
+    ) -> int:
         """Replace the rewards of all steps whose observations are still there.
 
         Args:
-            rewards: Of observations ``(m, *obs_shape)``, actions ``(m,)``, and whether the episode terminated ``(m,)``.
+            rewards: Of observations ``(m, *obs_shape)``, actions ``(m,)``, whether the episode terminated ``(m,)``, and
+                the observations that followed ``(m, *obs_shape)``.
 
         Returns:
             How many steps.
@@ -327,7 +330,8 @@ class CompactReplay(BaseBuffer):
                 rows, places = np.full(len(at), row), at % self.buffer_size
                 if len(at):
                     actions, terminated = ring.actions[rows, places].astype(np.int64), ring.ends[rows, places]
-                    ring.rewards[rows, places] = rewards(ring.stacks(rows, at), actions, terminated == TERMINATED)
+                    seen = ring.stacks(rows, at), ring.stacks(rows, at + 1)
+                    ring.rewards[rows, places] = rewards(seen[0], actions, terminated == TERMINATED, seen[1])
             if self._rewarding is not None:
                 weights = (ring.rewards[row, kept % self.buffer_size] != 0).astype(np.float64)
                 self._rewarding.set(self._leaves(np.full(len(kept), row), kept), weights)
