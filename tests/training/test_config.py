@@ -281,6 +281,12 @@ def test_rewards_with_parts_of_their_own_are_written_and_read() -> None:
     assert again == config and again.reward.teacher.name == "mixed" and again.reward.model.net_arch == [8]
 
 
+def test_the_tasks_own_reward_is_scaled_and_a_learned_one_is_not() -> None:
+    doom = ["env=doom", "agent=dqn"]
+    scales = [compose_run([*doom, *more]).reward.scale for more in ([], ["reward=preferences"], ["reward.scale=2"])]
+    assert scales == [0.01, 1.0, 2.0]
+
+
 def test_a_body_has_settings_of_its_own_and_the_command_line_the_last_word() -> None:
     walker, quadruped = (compose_run(["env=locomotion", f"env.body={body}"]) for body in ("walker", "quadruped"))
     assert quadruped.env.curriculum == "adaptive" and quadruped.agent.n_steps < walker.agent.n_steps
