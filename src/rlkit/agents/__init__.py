@@ -184,13 +184,7 @@ def build_agent(
         if use_masks:
             raise UsageError("agent.desired_kl is for continuous actions, this environment's are masked: leave it null")
         settings["desired_kl"] = config.desired_kl
-    if config.learning_rate_schedule == "linear":
-        falls = "desired_kl" if "desired_kl" in settings else "learning_rate"
-        settings[falls] = LinearSchedule(settings[falls])
-    elif config.learning_rate_schedule != "constant":
-        raise UsageError(
-            f"agent.learning_rate_schedule must be constant or linear, got {config.learning_rate_schedule!r}"
-        )
+    _schedule(config.learning_rate_schedule, settings)
     if isinstance(config, configs.DQNConfig):
         settings.update(action_masks=use_masks, frame_stack=(envs.metadata or {}).get("frame_stack", 1))
     if isinstance(config, configs.TD3Config):
@@ -281,6 +275,15 @@ class LinearSchedule:
     def __call__(self, progress_remaining: float) -> float:
         """The value when this share of the run is left."""
         return self.initial * progress_remaining
+
+
+def _schedule(name: str, settings: dict[str, Any]) -> None:
+    """Let the learning rate fall, or the divergence that it is adapted to, if the schedule is to."""
+    if name == "linear":
+        falls = "desired_kl" if "desired_kl" in settings else "learning_rate"
+        settings[falls] = LinearSchedule(settings[falls])
+    elif name != "constant":
+        raise UsageError(f"agent.learning_rate_schedule must be constant or linear, got {name!r}")
 
 
 def _check_device(device: str) -> None:

@@ -106,17 +106,17 @@ class EpisodePool:
             last: What was seen at the end, arrays of shape ``(n_envs, ...)``; only needed where one terminated.
         """
         rows = np.arange(self.rows)
-        over = np.asarray(dones[: self.rows], np.bool_).copy()
-        stands = np.zeros_like(over) if terminated is None or not self.hold else terminated[: self.rows] & over
-        ends = over & ~stands
+        done = np.asarray(dones[: self.rows], np.bool_).copy()
+        stands = np.zeros_like(done) if terminated is None or not self.hold else terminated[: self.rows] & done
+        ends = done & ~stands
         self._write(rows, observations, actions, rewards, ends)
         for still in range(self.hold if stands.any() else 0):
             held = np.flatnonzero(stands)
             ended = np.full(len(held), still == self.hold - 1)
             self._write(held, last, actions, np.zeros(len(dones)), ended, over=still > 0)
         self._step = step
-        self._episode += over
-        self._age[over] = 0
+        self._episode += done
+        self._age[done] = 0
         due = np.flatnonzero(self._age % self.every == 0)
         if len(due):
             self._snap(due.tolist())

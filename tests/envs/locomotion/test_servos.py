@@ -38,6 +38,12 @@ def test_the_torque_is_the_stated_one_and_no_more_than_the_motors(tmp_path) -> N
         assert data.qfrc_actuator[6] == pytest.approx(sign * 10.0)  # |gear| times the larger control
 
 
+def test_a_motor_whose_force_is_limited_lends_the_servo_no_more(tmp_path) -> None:
+    motor = '<motor joint="knee" gear="5" ctrlrange="-2 2" ctrllimited="true" forcerange="-1 0.5" forcelimited="true"/>'
+    model = build_model(arm(tmp_path, motor), None).mujoco
+    np.testing.assert_allclose(model.actuator_forcerange, [[-5.0, 5.0]])
+
+
 def test_joints_go_to_the_angles_that_actions_name() -> None:
     envs = ObstacleCourseVectorEnv(2, body="quadruped", terrain="flat", servo=SERVO, autoreset_mode="disabled")
     observations, _ = envs.reset(seed=0)

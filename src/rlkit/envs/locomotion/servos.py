@@ -29,13 +29,21 @@ def put_servos(spec: Any, body: BodySpec, servo: Servo, bare: Any) -> None:
         joint = int(bare.actuator_trnid[number, 0])
         _check_motor(body, bare, number, joint)
         low, high = bare.jnt_range[joint]
-        torque = abs(bare.actuator_gear[number, 0]) * np.abs(bare.actuator_ctrlrange[number]).max()
+        torque = abs(bare.actuator_gear[number, 0]) * _most_force(bare, number)
         actuator.gear = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         actuator.biastype = mujoco.mjtBias.mjBIAS_AFFINE
         actuator.gainprm[0] = 0.5 * servo.stiffness_nm * (high - low)
         actuator.biasprm[:3] = 0.5 * servo.stiffness_nm * (low + high), -servo.stiffness_nm, -servo.damping_nms
         actuator.ctrlrange = [-1.0, 1.0]
         actuator.forcelimited, actuator.forcerange = mujoco.mjtLimited.mjLIMITED_TRUE, [-torque, torque]
+
+
+def _most_force(bare: Any, number: int) -> float:
+    """What a motor exerts at most, before its gear."""
+    most = float(np.abs(bare.actuator_ctrlrange[number]).max())
+    return (
+        min(most, float(np.abs(bare.actuator_forcerange[number]).max())) if bare.actuator_forcelimited[number] else most
+    )
 
 
 def _check_motor(body: BodySpec, bare: Any, number: int, joint: int) -> None:
