@@ -40,10 +40,10 @@ def put_servos(spec: Any, body: BodySpec, servo: Servo, bare: Any) -> None:
 
 def _most_force(bare: Any, number: int) -> float:
     """What a motor exerts at most, before its gear."""
-    most = float(np.abs(bare.actuator_ctrlrange[number]).max())
-    return (
-        min(most, float(np.abs(bare.actuator_forcerange[number]).max())) if bare.actuator_forcelimited[number] else most
-    )
+    ranges = [bare.actuator_ctrlrange[number]]
+    if bare.actuator_forcelimited[number]:
+        ranges.append(bare.actuator_forcerange[number])
+    return min(float(np.abs(ends).max()) for ends in ranges)
 
 
 def _check_motor(body: BodySpec, bare: Any, number: int, joint: int) -> None:
