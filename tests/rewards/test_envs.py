@@ -116,7 +116,7 @@ def test_last_observations_of_any_space() -> None:
 
 def test_the_time_limit_is_the_environments() -> None:
     assert environments().time_limit is None
-    for settings, limit in ((["env=gym"], 500), (["env=sprite"], 60), (["env=negotiation"], None)):
+    for settings, limit in ((["env=gym"], 500), (["env=sprite"], 40), (["env=negotiation"], None)):
         config = compose_run([*settings, "reward=preferences", "reward.segment=5"])
         envs = make_envs(config.env, 2, reward=config.reward)
         assert isinstance(envs, LearnedRewardEnvs) and envs.time_limit == limit

@@ -41,7 +41,7 @@ def judged_quickly() -> None:
     evaluation.FINAL_EPISODES = 3
     pixel_control.CHECKPOINT_EVERY = 1
     few = ("env=sprite", "eval_episodes=2")
-    pixel_control.STAGES["sprite"] = replace(STAGES["sprite"], settings=few, eval_every=15_000)  # of 60,000
+    pixel_control.STAGES["sprite"] = replace(STAGES["sprite"], settings=few, eval_every=7_500)  # of 30,000
 
 
 def like_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ from rlkit.training.config import compose_run
 from runs import QUIET
 
 STAGES = {
-    "sprite": ("small", 42 * 42),
+    "sprite": ("small", 30 * 30),
     "minatar": ("grid", 100),
     "doom": ("nips", 60 * 80),
     "arcade": ("nips", 84 * 84),
 }
-BOUNDS = {"sprite": (3, 7), "minatar": (4, 10), "doom": (5, 12), "arcade": (90, 200)}  # minutes, as measured
+BOUNDS = {"sprite": (0.4, 1.5), "minatar": (4, 10), "doom": (5, 12), "arcade": (90, 200)}  # minutes, as measured
 
 
 def taken(stage: str, *more: str, share: float = 1.0) -> float:
@@ -30,7 +30,7 @@ def taken(stage: str, *more: str, share: float = 1.0) -> float:
 def test_every_stage_has_a_budget(stage: str) -> None:
     low, high = BOUNDS[stage]
     assert low < taken(stage) < high
-    assert taken(stage, share=0.5) == pytest.approx(taken(stage) / 2, rel=0.02)
+    assert taken(stage, share=0.5) == pytest.approx(taken(stage) / 2, rel=0.05)
     assert taken(stage, "agent.gradient_steps=8") > 1.2 * taken(stage)
     assert taken(stage, "agent.auxiliary.tasks=[pixel_control]") > 1.2 * taken(stage)
 

@@ -291,11 +291,11 @@ class BatchEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]], ABC):
         """
         if len(state["streams"]) != self.num_envs:
             raise ValueError(f"the state is of {len(state['streams'])} environments, this batch has {self.num_envs}")
+        self._set_task_state(state["task"])  # first, as it may refuse
         self._streams[:] = state["streams"]
         self._elapsed[:] = state["elapsed"]
         self._ended[:] = state["ended"]
         self._seeded = True
-        self._set_task_state(state["task"])
 
     def observe(self) -> tuple[NDArray[Any], dict[str, Any]]:
         """The present observations and infos once more, as after a reset; for use after a state was set."""

@@ -58,11 +58,11 @@ def _arms(*names: str, train_freq: int, gradient_steps: int) -> dict[str, tuple[
 # What pixel control costs on each network: `python scripts/benchmark.py dqn`, and docs/dqn.md for Doom's pictures.
 STAGES: dict[str, RivalStage] = {
     "sprite": RivalStage(
-        title="The diagnostic: a sprite among distractors, a rare reward",
+        title="The diagnostic: a sprite among decoys, a rare reward",
         settings=("env=sprite", "eval_episodes=64"),
-        arms=_arms(*ARMS, train_freq=3, gradient_steps=4),
-        steps=60_000,
-        eval_every=3_000,
+        arms=_arms(*ARMS, train_freq=3, gradient_steps=5),
+        steps=30_000,
+        eval_every=1_500,
         seeds=5,
         rival=MATCHED,
     ),

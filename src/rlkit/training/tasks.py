@@ -127,10 +127,11 @@ class SpriteConfig(EnvConfig):
 
     name: str = "sprite"
     id: str = "rlkit/Sprite-v0"
-    fields: int = 14
-    distractors: int = 2
+    fields: int = 10
+    distractors: int = 1
+    decoys: int = 15
     frame_stack: int = 2
-    max_steps: int = 60
+    max_steps: int = 40
 
 
 @dataclass(kw_only=True)

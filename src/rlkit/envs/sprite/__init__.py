@@ -1,1 +1,1 @@
-"""A tiny task of pixels: find the ring, whatever else moves."""
+"""A tiny task of pixels: find yourself among those who look like you, then the ring."""

@@ -13,6 +13,7 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.sprite import kernel
 
 VERDICT = np.dtype([("is_success", np.bool_)])
+THINGS = ("places", "movers", "decoys")
 ZOOM = 8  # of rendered pictures
 
 
@@ -28,10 +29,11 @@ class SpriteVectorEnv(BatchEnv):
         self,
         num_envs: int,
         *,
-        fields: int = 14,
-        distractors: int = 2,
+        fields: int = 10,
+        distractors: int = 1,
+        decoys: int = 15,
         frame_stack: int = 2,
-        max_steps: int = 60,
+        max_steps: int = 40,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
@@ -40,6 +42,7 @@ class SpriteVectorEnv(BatchEnv):
         for name, value, least in (
             ("fields", fields, 2),
             ("distractors", distractors, 0),
+            ("decoys", decoys, 0),
             ("frame_stack", frame_stack, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
@@ -55,50 +58,49 @@ class SpriteVectorEnv(BatchEnv):
             render_mode=render_mode,
         )
         self.metadata["frame_stack"] = frame_stack
-        self._fields, self._distractors = fields, distractors
+        self._fields = fields
         self._places = np.zeros((num_envs, 2), dtype=np.int64)
-        self._rings = np.zeros((num_envs, 2), dtype=np.int64)
         self._movers = np.zeros((num_envs, distractors, 2), dtype=np.int64)
+        self._decoys = np.zeros((num_envs, decoys, 2), dtype=np.int64)
 
     def _things(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        return self._places, self._rings, self._movers
+        return self._places, self._movers, self._decoys
 
     def _reset_rows(self, rows: NDArray[np.bool_], options: dict[str, Any]) -> None:
         if options:
             raise ValueError(f"unknown reset options {sorted(options)}: there are none")
-        kernel.begin(rows, self._fields, self._distractors, self._streams, *self._things())
-        kernel.show(rows, True, self._distractors, *self._things(), self._observations)
+        kernel.begin(rows, self._fields, self._streams, *self._things())
+        kernel.show(rows, True, *self._things(), self._observations)
 
     def _step_rows(self, rows: NDArray[np.bool_], actions: NDArray[Any]) -> None:
         kernel.advance(
             rows,
             actions,
             self._fields,
-            self._distractors,
             self._streams,
-            *self._things(),
+            self._places,
+            self._movers,
             self._rewards,
             self._terminations,
         )
-        kernel.show(rows, False, self._distractors, *self._things(), self._observations)
+        kernel.show(rows, False, *self._things(), self._observations)
 
     def _verdicts(self, rows: NDArray[np.bool_]) -> NDArray[np.void]:
         verdicts = np.zeros(self.num_envs, dtype=VERDICT)
-        verdicts["is_success"] = (self._places == self._rings).all(1)
+        verdicts["is_success"] = (self._places == kernel.RING_FIELD).all(1)
         return verdicts
 
     def _task_state(self) -> State:
-        return dict(zip(("places", "rings", "movers"), self._things(), strict=True)) | {"seen": self._observations}
+        return dict(zip(THINGS, self._things(), strict=True)) | {"seen": self._observations}
 
     def _set_task_state(self, state: State) -> None:
-        if state["seen"].shape != self._observations.shape or state["movers"].shape != self._movers.shape:
-            raise ValueError(
-                f"the state is of pictures {state['seen'].shape[1:]} with {state['movers'].shape[1]} distractors, this "
-                f"environment has {self._observations.shape[1:]} with {self._distractors}"
-            )
-        for array, saved in zip(self._things(), (state["places"], state["rings"], state["movers"]), strict=True):
-            array[:] = saved
-        self._observations[:] = state["seen"]
+        own = self._task_state()
+        for name, what in (("seen", "pictures"), ("movers", "distractors"), ("decoys", "decoys")):
+            if name not in state or state[name].shape != own[name].shape:
+                had = state[name].shape[1:] if name in state else None
+                raise ValueError(f"the state has {what} {had}, this environment has {own[name].shape[1:]}")
+        for name, array in own.items():
+            array[:] = state[name]
 
     def render(self) -> tuple[Any, ...] | None:
         """Pictures of all tasks, uint8, each pixel eight times as large."""
