@@ -10,6 +10,7 @@ from rlkit.rewards.measures import (
     accuracy,
     calibration,
     correlation,
+    defined,
     explained,
     pearson_distance,
     rank_correlation,
@@ -30,9 +31,10 @@ def test_correlations_are_scipys(ties: bool) -> None:
     assert explained(one, two) == pytest.approx(stats.linregress(one, two).rvalue ** 2)
 
 
-def test_what_does_not_vary_is_like_nothing() -> None:
-    assert correlation(np.full(9, 0.1), RNG.normal(size=9)) == 0.0
-    assert rank_correlation(np.zeros(5), np.arange(5.0)) == 0.0
+def test_of_what_does_not_vary_nothing_is_said() -> None:
+    assert np.isnan(correlation(np.full(9, 0.1), RNG.normal(size=9)))
+    assert np.isnan(rank_correlation(np.zeros(5), np.arange(5.0)))
+    assert defined({"one": 0.0, "two": np.nan}) == {"one": 0.0}
 
 
 def test_distance_knows_scale_offset_and_opposites() -> None:

@@ -151,6 +151,12 @@ def test_what_pads_segments_does_not_count() -> None:
     assert found["correlation_step"] == pytest.approx(1.0) and found["rank_correlation_segment"] == pytest.approx(1.0)
 
 
+def test_constant_rewards_have_no_correlation() -> None:
+    some = batch(np.random.default_rng(1), 20)
+    some = some._replace(lengths=np.full(20, LENGTH))
+    assert likeness(np.zeros_like(some.rewards), some.rewards, some.lengths) == {}
+
+
 def test_above_is_in_deviations() -> None:
     rng = np.random.default_rng(0)
     one_batch, other = batch(rng, 4_000), batch(rng, 4_000)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from rlkit.errors import UsageError
@@ -127,6 +128,16 @@ def test_curves_of_a_run_without_figures_are_none(tmp_path: Path) -> None:
     draw_curves(folder)
     write_report(folder, "")
     assert not folder.curves.exists() and "## Judgement" not in folder.report.read_text()
+
+
+def test_what_was_nothing_all_along_is_named_and_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made_run(tmp_path / "run")
+    folder.progress.write_text("step,hall/a,hall/b,hall/c\n1,0,0,\n2,0,0.5,0\n")
+    drawn: list[Figure] = []
+    monkeypatch.setattr("rlkit.training.report._save", lambda figure, path: drawn.append(figure))
+    draw_curves(folder)
+    assert [axes.get_title() for axes in drawn[0].axes] == ["hall/b"]
+    assert drawn[0].get_supxlabel() == "0 all along: hall/a, hall/c"
 
 
 def test_drawing_again_replaces_the_picture(cartpole_run: Path, tmp_path: Path) -> None:

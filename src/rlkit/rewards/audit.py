@@ -21,6 +21,7 @@ from rlkit.rewards.loop import PreferenceLoop
 from rlkit.rewards.measures import (
     accuracy,
     calibration,
+    defined,
     explained,
     pearson_distance,
     ranks,
@@ -136,15 +137,15 @@ def compare(
     if rows.shape[2] <= 512:
         before, after = rows[goes_on], rows[:, 1:][goes_on[:, :-1]]
         shaped = shaped_distance(learned[goes_on], true[goes_on], before, after, gamma, rng)
-    return {
-        **likeness(learned, true, batch.lengths),
+    further = {
         "explained": explained(*sums),
         "distance_step": pearson_distance(learned[inside], true[inside]),
         "distance_segment": pearson_distance(*sums),
-        **({} if np.isnan(shaped) else {"distance_shaped": shaped}),
+        "distance_shaped": shaped,
         "learned_return": float(sums[0].mean()),
         "true_return": float(sums[1].mean()),
     }
+    return likeness(learned, true, batch.lengths) | defined(further)
 
 
 def _over_both(
@@ -260,6 +261,6 @@ def verdict(found: Mapping[str, Any]) -> str:
         return "alarm: the model loves what the policy does, and it is no better than random actions"
     if found["alarms"] and found["alarms"][-1] >= 0.9 * found["step"]:
         return "alarm: to the end the learned reward rose and what was meant did not"
-    if found["both"]["rank_correlation_segment"] < AGREES:
+    if found["both"].get("rank_correlation_segment", 0.0) < AGREES:
         return "doubtful: the learned reward ranks behaviours otherwise than what was meant"
     return "agrees: the learned reward ranks behaviours as what was meant does"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,16 @@ RIDGE = 1e-6
 
 
 def correlation(one: Numbers, two: Numbers) -> float:
-    """Pearson's, of two arrays of shape ``(n,)``; 0 where one of them does not vary."""
+    """Pearson's, of two arrays of shape ``(n,)``; nan where one of them does not vary."""
     a, b = np.asarray(one, np.float64) - np.mean(one), np.asarray(two, np.float64) - np.mean(two)
     size = np.sqrt((a @ a) * (b @ b))
     varies = all(np.ptp(part) > 1e-9 * np.max(np.abs(part)) for part in (one, two) if len(part))
-    return float(np.clip(a @ b / size, -1.0, 1.0)) if size > 0 and varies else 0.0
+    return float(np.clip(a @ b / size, -1.0, 1.0)) if size > 0 and varies else float("nan")
+
+
+def defined(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures without those that are nan: of what does not vary there is no correlation to draw, write or judge by."""
+    return {name: value for name, value in figures.items() if not np.isnan(value)}
 
 
 def rank_correlation(one: Numbers, two: Numbers) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rlkit.rewards.answers import Label
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.labels import TARGET
-from rlkit.rewards.measures import correlation, rank_correlation
+from rlkit.rewards.measures import correlation, defined, rank_correlation
 from rlkit.rewards.segments import SegmentBatch, map_tree, stack
 from rlkit.rewards.teachers import Score
 
@@ -170,7 +170,7 @@ def returns(rewards: NDArray[Any], batch: SegmentBatch) -> NDArray[np.float64]:
 
 
 def likeness(learned: NDArray[Any], true: NDArray[Any], lengths: NDArray[np.int64]) -> dict[str, float]:
-    """Correlations of steps' rewards and of segments' returns.
+    """Correlations of steps' rewards and of segments' returns; none of what does not vary.
 
     Args:
         learned: Rewards, shape ``(n, length)``.
@@ -179,11 +179,13 @@ def likeness(learned: NDArray[Any], true: NDArray[Any], lengths: NDArray[np.int6
     """
     inside = np.arange(learned.shape[1]) < lengths[:, None]
     sums = [np.where(inside, rewards, 0.0).sum(1, dtype=np.float64) for rewards in (learned, true)]
-    return {
-        "correlation_step": correlation(learned[inside], true[inside]),
-        "correlation_segment": correlation(*sums),
-        "rank_correlation_segment": rank_correlation(*sums),
-    }
+    return defined(
+        {
+            "correlation_step": correlation(learned[inside], true[inside]),
+            "correlation_segment": correlation(*sums),
+            "rank_correlation_segment": rank_correlation(*sums),
+        }
+    )
 
 
 def above(one: NDArray[Any], late: SegmentBatch, two: NDArray[Any], before: SegmentBatch) -> float:

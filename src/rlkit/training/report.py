@@ -43,6 +43,8 @@ def draw_curves(folder: RunFolder) -> None:
     rows = read_progress(folder.progress)
     columns = {key for row in rows for key in row if key != STEP}
     own = sorted(key for key in columns if not key.startswith(NOT_DRAWN))
+    zero = [key for key in own if not any(row.get(key) for row in rows)]  # an obstacle that the terrain does not have
+    own = [key for key in own if key not in zero]
     shown = [key for key in ALWAYS if key in columns] + own + [key for key in ("train/loss",) if key in columns]
     if not shown:
         return
@@ -55,6 +57,8 @@ def draw_curves(folder: RunFolder) -> None:
         axes.plot(*zip(*points, strict=True), color=COLOURS[0], marker="." if len(points) < 30 else None)
         _label(axes, key)
     figure.suptitle(f"{folder.path.parent.name}/{folder.path.name}")
+    if zero:
+        figure.supxlabel(f"0 all along: {', '.join(zero)}", fontsize="small", wrap=True)
     _save(figure, folder.curves)
 
 
