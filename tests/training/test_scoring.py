@@ -34,15 +34,36 @@ def flat(segments: SegmentBatch) -> NDArray[Any]:
     return np.asarray(segments.rewards.sum(1))
 
 
-def test_every_step_counts_once_and_none_after_the_end() -> None:
+def test_every_step_counts_once_with_the_end_and_none_after_it() -> None:
     config, policy = compose_run(["env=gym"]), Right()
     played = play_episodes(policy, evaluation_envs(config.env, 7), 7, SEED_OFFSET)  # type: ignore[arg-type]
     assert len(set(played.lengths.tolist())) > 1
     found = score_policy(policy, config, number, 7)  # type: ignore[arg-type]
-    sums = played.lengths * (played.lengths - 1) / 2
+    sums = played.lengths * (played.lengths + 1) / 2  # poles that fell: one step more shows it
     assert found["mean"] == pytest.approx(sums.mean())
     assert (found["least"], found["most"], found["episodes"]) == (sums.min(), sums.max(), 7)
     assert found["interval"][0] <= found["mean"] <= found["interval"][1]
+
+
+def test_where_an_episode_terminated_is_shown() -> None:
+    seen: list[SegmentBatch] = []
+
+    def keep(segments: SegmentBatch) -> NDArray[Any]:
+        seen.append(segments)
+        return number(segments)
+
+    score_policy(Right(), compose_run(["env=gym"]), keep, 7)  # type: ignore[arg-type]
+    batch, rows = seen[0], np.arange(7)
+    last, before = (batch.observations[rows, batch.lengths - back] for back in (1, 2))
+    fallen = 12 / 180 * np.pi
+    assert (np.abs(last[:, 2]) > fallen).all() and (np.abs(before[:, 2]) <= fallen).all()
+    assert not batch.rewards[rows, batch.lengths - 1].any() and batch.rewards[rows, batch.lengths - 2].all()
+    assert not batch.actions[rows, batch.lengths - 1].any() and batch.actions[rows, batch.lengths - 2].all()
+
+
+def test_a_limit_of_time_shows_no_step_more() -> None:
+    found = score_policy(Right(), compose_run(["env=gym", "env.kwargs={max_episode_steps:5}"]), number, 3)  # type: ignore[arg-type]
+    assert found["mean"] == found["most"] == 0 + 1 + 2 + 3 + 4
 
 
 @pytest.mark.parametrize("score", [flat, lambda segments: 0.0])

@@ -26,11 +26,12 @@ EPISODES = 32
 
 
 class _Record:
-    """Rewards nothing, and keeps the steps up to each environment's first end."""
+    """Rewards nothing, and keeps the steps up to each environment's first end, and where it terminated."""
 
     def __init__(self, n: int) -> None:
-        self.steps: list[tuple[Any, NDArray[Any], NDArray[Any]]] = []
-        self.lengths = np.zeros(n, dtype=np.int64)
+        self._steps: list[tuple[Any, NDArray[Any], NDArray[Any]]] = []
+        self._last: dict[int, Any] = {}  # what was seen where an environment terminated
+        self._lengths = np.zeros(n, dtype=np.int64)
         self._ended = np.zeros(n, dtype=np.bool_)
 
     def begin(self) -> None:
@@ -38,17 +39,25 @@ class _Record:
 
     def reward(self, step: Step) -> NDArray[Any]:
         """Keep a step."""
-        self.steps.append((map_tree(np.copy, step.observations), np.copy(step.actions), np.copy(step.rewards)))
-        self.lengths += ~self._ended
+        self._steps.append((map_tree(np.copy, step.observations), np.copy(step.actions), np.copy(step.rewards)))
+        self._lengths += ~self._ended
+        for row in np.flatnonzero(step.terminated & ~self._ended).tolist():
+            self._last[row] = map_tree(lambda part, row=row: np.copy(part[row]), step.last)
         self._ended |= step.dones
         return np.zeros(len(step.rewards))
 
     def episodes(self) -> SegmentBatch:
         """One of each environment; what comes after its end is of another."""
-        observations, actions, rewards = zip(*self.steps, strict=True)
+        observations, actions, rewards = zip(*self._steps, self._steps[-1], strict=True)  # room for a last one
         observed = map_tree(lambda *parts: np.stack(parts, axis=1), *observations)
         done, told = (np.stack(parts, axis=1) for parts in (actions, rewards))
-        return SegmentBatch(observed, done, told, self.lengths, np.zeros_like(self.lengths))
+        lengths = self._lengths.copy()
+        for row, seen in self._last.items():
+            place = row, lengths[row]
+            done[place], told[place] = 0, 0
+            map_tree(lambda whole, one, place=place: whole.__setitem__(place, one), observed, seen)
+            lengths[row] += 1
+        return SegmentBatch(observed, done, told, lengths, np.zeros_like(lengths))
 
 
 def score_policy(policy: Policy, config: RunConfig, score: Score, episodes: int = EPISODES) -> dict[str, Any]:
@@ -57,7 +66,8 @@ def score_policy(policy: Policy, config: RunConfig, score: Score, episodes: int 
     Args:
         policy: What plays.
         config: Of its run.
-        score: As ``reward.score`` names one; it is given whole episodes.
+        score: As ``reward.score`` names one; it is given whole episodes. As in segments, one that terminates has a step
+            more, without action and reward, of where it ended.
         episodes: How many, all at once.
 
     Returns:
