@@ -9,6 +9,7 @@ import pytest
 import rlkit  # noqa: F401
 from rlkit.envs.sprite.kernel import DISTRACTOR, PIXELS, RING, SPRITE
 from rlkit.envs.sprite.vector import SpriteVectorEnv
+from runs import assert_same
 
 STEPS = {1: (-1, 0), 2: (1, 0), 3: (0, -1), 4: (0, 1), 0: (0, 0)}
 
@@ -81,15 +82,13 @@ def test_only_motion_tells_the_sprite_from_decoys() -> None:
 def test_a_state_of_another_board_is_refused() -> None:
     env = SpriteVectorEnv(1, decoys=3, autoreset_mode="disabled")
     env.reset(seed=0)
-    for others, what in (
-        ({"decoys": 4}, "decoys"),
-        ({"distractors": 2, "decoys": 3}, "distractors"),
-        ({"fields": 9}, "pictures"),
-    ):
-        other = SpriteVectorEnv(1, **({"decoys": 3} | others), autoreset_mode="disabled")  # type: ignore[arg-type]
+    before = env.get_state()
+    for change, what in ({"decoys": 4}, "decoys"), ({"distractors": 2}, "distractors"), ({"fields": 9}, "pictures"):
+        other = SpriteVectorEnv(1, **({"decoys": 3} | change), autoreset_mode="disabled")  # type: ignore[arg-type]
         other.reset(seed=0)
         with pytest.raises(ValueError, match=f"the state has {what}"):
             env.set_state(other.get_state())
+        assert_same(env.get_state(), before)  # nothing was changed before it was refused
 
 
 def test_time_runs_out_without_success() -> None:

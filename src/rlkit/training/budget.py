@@ -61,5 +61,6 @@ def minutes(config: RunConfig, trunk: str, pixels: int, steps: int) -> float:
     more = sum(MORE[name][trunk == "grid"] for name in names)
     update_ms = base_ms * pixels / usual_pixels * agent.batch_size / BATCH * (1.0 + more)
     updates = 1.0 if agent.gradient_steps < 0 else agent.gradient_steps / (agent.train_freq * n_envs)
-    learning = max(steps - agent.learning_starts, 0) * updates * update_ms
+    waiting = max(agent.learning_starts - (config.steps - steps), 0)  # a run that goes on may have waited before
+    learning = max(steps - waiting, 0) * updates * update_ms
     return (steps * step_ms + learning) / 60_000

@@ -13,7 +13,6 @@ from rlkit.envs.batch import BatchEnv, State
 from rlkit.envs.sprite import kernel
 
 VERDICT = np.dtype([("is_success", np.bool_)])
-THINGS = ("places", "movers", "decoys")
 ZOOM = 8  # of rendered pictures
 
 
@@ -91,7 +90,12 @@ class SpriteVectorEnv(BatchEnv):
         return verdicts
 
     def _task_state(self) -> State:
-        return dict(zip(THINGS, self._things(), strict=True)) | {"seen": self._observations}
+        return {
+            "places": self._places,
+            "movers": self._movers,
+            "decoys": self._decoys,
+            "seen": self._observations,
+        }
 
     def _set_task_state(self, state: State) -> None:
         own = self._task_state()
