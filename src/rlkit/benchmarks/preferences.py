@@ -32,8 +32,8 @@ from rlkit.rewards.queries import QuerySelector
 from rlkit.rewards.segments import Segment
 from rlkit.rewards.settings import ModelConfig, QueryConfig
 from rlkit.rewards.store import STORE, ComparisonStore
+from rlkit.studies.peer import PYTHON
 
-RIVAL = "RLKIT_IMITATION_PYTHON"
 COMPARISONS, STEPS, EPOCHS = 200, 100, 10  # as in the tutorial of `imitation`: a pendulum's fragments
 SEEN = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 DONE = spaces.Box(-2.0, 2.0, (1,), np.float32)
@@ -174,7 +174,7 @@ def main(repeats: int = 7) -> None:
     """Print milliseconds a comparison and epoch, and those of a round's choice."""
     before = th.get_num_threads()
     th.set_num_threads(1)
-    python = os.environ.get(RIVAL)
+    python = os.environ.get(PYTHON)
     with tempfile.TemporaryDirectory() as folder:
         data = make_comparisons(np.random.default_rng(0))
         np.savez(Path(folder) / "comparisons.npz", **data)
@@ -195,7 +195,7 @@ def main(repeats: int = 7) -> None:
         store.close()
     print_table("A comparison and epoch of a fit", ["one thread", "CPU ms", "ratio", "target"], rows)
     if not python:
-        print(f"{RIVAL} is not set: no ratio to imitation\n")
+        print(f"{PYTHON} is not set: no ratio to imitation\n")
     title = f"Choosing {ASKED} pairs from {10 * ASKED} candidates"
     print_table(title, ["one thread", "CPU ms", "target"], [["bald, k-center", f"{1e3 * median(choice):.0f}", "< 100"]])
     th.set_num_threads(before)

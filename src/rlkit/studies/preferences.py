@@ -22,6 +22,7 @@ from rlkit.studies.shares import (
     body,
     labels_arm,
     panels,
+    peer_arm,
     scale_of,
     teacher_arm,
 )
@@ -31,6 +32,7 @@ from rlkit.training.config import compose_run
 from rlkit.training.evaluation import SEED_OFFSET, evaluation_envs, play_episodes
 
 LABELS, FEW_LABELS = (0, 50, 100, 350, 700, 1400), (100, 700)
+PEERS = frozenset(peer_arm(labels) for labels in LABELS if labels)
 SHUFFLED = "shuffled"
 CHANCE = "random"  # not an arm: what random actions get, measured once for each stage
 CHANCE_EPISODES = 64
@@ -69,10 +71,12 @@ SWITCHES: dict[str, Settings] = {
 }
 
 
-def _by_labels(counts: Sequence[int], *learned: str, shuffled: bool = True) -> dict[str, Settings]:
-    """Arms by number of labels, with the control whose teacher tosses a coin, and the true reward."""
+def _by_labels(counts: Sequence[int], *learned: str, shuffled: bool = True, peer: bool = True) -> dict[str, Settings]:
+    """Arms by number of labels, the peer's, the control whose teacher tosses a coin, and the true reward."""
     own = (*LEARN, *learned)
     arms = {labels_arm(labels): (*own, f"reward.labels={labels}") for labels in counts}
+    if peer:
+        arms |= {peer_arm(labels): arms[labels_arm(labels)] for labels in counts if labels}
     if shuffled:
         arms[SHUFFLED] = (*own, "reward.labels=700", "reward.teacher.mistake=0.5")
     return {**arms, TRUE: ()}
@@ -110,6 +114,7 @@ STAGES: dict[str, LearnedStage] = {
         seeds=5,
         kind="labels",
         reference=("pendulum", TRUE),
+        peers=PEERS,
     ),
     "reacher": LearnedStage(
         title="Reacher-v5",
@@ -120,11 +125,12 @@ STAGES: dict[str, LearnedStage] = {
         seeds=5,
         kind="labels",
         reference=("reacher", TRUE),
+        peers=PEERS,
     ),
     "walker": LearnedStage(
         title="A walker on flat ground (ours)",
         settings=WALKER,
-        arms=_by_labels(LABELS, "reward.segment=25", "reward.ends=shown"),
+        arms=_by_labels(LABELS, "reward.segment=25", "reward.ends=shown", peer=False),
         steps=500_000,
         eval_every=25_000,
         seeds=5,
@@ -140,6 +146,7 @@ STAGES: dict[str, LearnedStage] = {
         seeds=3,
         kind="labels",
         reference=("hopper", TRUE),
+        peers=PEERS,
     ),
     "halfcheetah": LearnedStage(
         title="HalfCheetah-v5",
@@ -150,6 +157,7 @@ STAGES: dict[str, LearnedStage] = {
         seeds=3,
         kind="labels",
         reference=("halfcheetah", TRUE),
+        peers=PEERS,
     ),
     "teachers": LearnedStage(
         title="Who answers: teachers and their errors, on Pendulum-v1 with 350 labels",
@@ -181,6 +189,8 @@ teachers answer, and the agent never sees the task's reward. `{labels_arm(700)}`
 `{labels_arm(0)}` none and no reward at all, `{SHUFFLED}` 700 whose answers are a coin's toss, `{TRUE}` the task's own.
 Torque penalties are off in Gymnasium's tasks of MuJoCo, for all arms. Hopper's episodes go on after a fall, so that
 their end tells nothing; the walker's do end (`reward.ends=shown`), and what that alone tells is in `{SHUFFLED}`.
+`{peer_arm(700)}` is `imitation` 1.0.1 with as many comparisons by the oracle and as many environment steps, the same
+SAC, rewards of the whole replay computed anew, and the reward model and epochs of its own example: a network of 2 x 32.
 
 *Return*: mean of the evaluations in the last quarter of the run, interquartile mean over seeds, 95 % bootstrap interval
 in brackets. *Share*: 0 is what random actions get ({CHANCE_EPISODES} episodes, measured here), 1 the interquartile mean

@@ -62,6 +62,11 @@ def labels_arm(labels: int) -> str:
     return f"labels_{labels}"
 
 
+def peer_arm(labels: int) -> str:
+    """Name of the peer's arm with so many comparisons."""
+    return f"imitation_{labels}"
+
+
 def teacher_arm(teacher: str, rate: float, filtered: bool) -> str:
     """Name of the arm of a teacher who turns round this share of answers."""
     return f"{teacher}_{rate:g}" + ("" if filtered else "_unfiltered")
@@ -91,7 +96,7 @@ def panels(scales: Mapping[str, Scale], name: str, stage: LearnedStage, arms: Ar
     """A stage's curves; arguments as for :func:`body`."""
     scale = scales.get(name)
     if stage.kind == "labels":
-        by_labels = {} if scale is None else {SHARE: _labels_curve(scale, arms)}
+        by_labels = {} if scale is None else {SHARE: _labels_curves(scale, arms)}
         return {**by_labels, EVALUATION: learning_curves(arms)}
     if stage.kind == "teachers" and scale is not None:
         return {
@@ -158,11 +163,14 @@ def _teacher_curves(scale: Scale, arms: Arms, filtered: bool) -> list[Curve]:
     return curves
 
 
-def _labels_curve(scale: Scale, arms: Arms) -> list[Curve]:
-    """Of the arms that differ in the number of comparisons, if there are at least two."""
-    start = labels_arm(0)[:-1]
-    found = {float(arm.removeprefix(start)): runs for arm, runs in arms.items() if arm.startswith(start)}
-    return [_curve(scale, "learned reward", "comparisons", found)] if len(found) > 1 else []
+def _labels_curves(scale: Scale, arms: Arms) -> list[Curve]:
+    """Ours and the peer's over the number of comparisons, where there are at least two."""
+    curves = []
+    for label, start in (("learned reward", labels_arm(0)[:-1]), ("imitation", peer_arm(0)[:-1])):
+        found = {float(arm.removeprefix(start)): runs for arm, runs in arms.items() if arm.startswith(start)}
+        if len(found) > 1:
+            curves.append(_curve(scale, label, "comparisons", found))
+    return curves
 
 
 def _curve(scale: Scale, label: str, along: str, found: Mapping[float, Sequence[Outcome] | None]) -> Curve:

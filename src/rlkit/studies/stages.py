@@ -23,6 +23,7 @@ class Stage:
         steps: Of a run.
         eval_every: Steps between two evaluations.
         seeds: How many.
+        peers: Arms that a peer does (:mod:`rlkit.studies.peer`), as these settings would have ours do it.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Stage:
     steps: int
     eval_every: int
     seeds: int
+    peers: frozenset[str] = frozenset()
 
     def lengths(self, steps: int | None) -> dict[str, int]:
         """What says how long a run is: the stage's steps or these; evaluations come as often in proportion."""
@@ -69,7 +71,7 @@ def trials_of(
         if arm not in known:
             raise UsageError(f"unknown arm {arm!r}: {nearest(arm, known)}")
     found = [
-        Trial(stage=name, arm=arm, seed=seed, settings=settings(stages[name], own))
+        Trial(stage=name, arm=arm, seed=seed, settings=settings(stages[name], own), peer=arm in stages[name].peers)
         for name in names
         for arm, own in stages[name].arms.items()
         if arms is None or arm in arms

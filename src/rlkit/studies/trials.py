@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rlkit.errors import UsageError
 from rlkit.files import locked
+from rlkit.studies.peer import NO_PEER, has_peer, train_peer
 from rlkit.training.config import RESUME_KEYS, RunConfig, compose_run, to_plain
 from rlkit.training.folder import RunFolder
 from rlkit.training.run import train
@@ -26,12 +27,14 @@ class Trial:
         arm: What is compared.
         seed: Of the run.
         settings: Of its command line.
+        peer: Whether a peer does it.
     """
 
     stage: str
     arm: str
     seed: int
     settings: tuple[str, ...]
+    peer: bool = False
 
     @property
     def name(self) -> str:
@@ -86,6 +89,11 @@ def run_trials(
     configs = {
         trial: _config(trial, study) for trial in trials if trial not in known
     }  # what does not fit is told before hours have passed
+    if not has_peer():
+        left_out = [trial for trial in configs if trial.peer and not trial.is_done(study)]
+        configs = {trial: config for trial, config in configs.items() if trial not in left_out}
+        if left_out:
+            say(f"Trials of a peer that are left out: {len(left_out)}. {NO_PEER}")
     elsewhere = []
     for trial, config in configs.items():
         lock = locks / f"{trial.stage}-{trial.arm}-s{trial.seed}"
@@ -96,8 +104,12 @@ def run_trials(
             elif not trial.is_done(study):
                 going_on = trial.folder(study).config.exists()
                 say(f"Trial {trials.index(trial) + 1} of {len(trials)}: {trial.name}{', going on' if going_on else ''}")
-                train(replace(config, resume=str(trial.folder(study).path)) if going_on else config)
-                shutil.rmtree(trial.folder(study).checkpoints)  # they hold the replay, and are not needed any more
+                if trial.peer:
+                    shutil.rmtree(trial.folder(study).path, ignore_errors=True)  # of one that was killed as it wrote
+                    train_peer(config)
+                else:
+                    train(replace(config, resume=str(trial.folder(study).path)) if going_on else config)
+                    shutil.rmtree(trial.folder(study).checkpoints)  # they hold the replay, and are not needed any more
                 after_each()
     return elsewhere
 
