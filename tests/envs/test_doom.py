@@ -59,3 +59,25 @@ def test_unknown_scenarios_are_told() -> None:
     pytest.importorskip("vizdoom")
     with pytest.raises(ValueError, match="unknown scenario 'MyWayHoem': did you mean 'my_way_home'"):
         gymnasium.make("rlkit/Doom-v0", scenario="MyWayHoem")
+
+
+def test_health_is_a_bar_where_the_scenario_tells_it() -> None:
+    pytest.importorskip("vizdoom")
+    env = gymnasium.make("rlkit/Doom-v0", scenario="HealthGathering")
+    plain = gymnasium.make("rlkit/Doom-v0", scenario="HealthGathering", health_bar=False)
+    lengths = []
+    seen, bare = env.reset(seed=3)[0][-1], plain.reset(seed=3)[0][-1]
+    terminated = False
+    while not terminated:
+        assert set(np.unique(seen[-3:])) <= {0, 255} and (seen[-3:] == seen[-1]).all()
+        np.testing.assert_array_equal(seen[:-3], bare[:-3])
+        lengths.append(int((seen[-1] > 0).sum()))
+        observation, _, terminated, _, _ = env.step(0)
+        seen, bare = observation[-1], plain.step(0)[0][-1]
+    assert 70 < lengths[0] <= 80 and lengths == sorted(lengths, reverse=True) and lengths[-1] < 10  # acid, and no medkit
+    assert bare[-3:].std() > 1
+    env.close()
+    plain.close()
+    told = gymnasium.make("rlkit/Doom-v0", scenario="Basic")  # tells ammunition alone
+    assert not set(np.unique(told.reset(seed=0)[0][-1, -3:])) <= {0, 255}
+    told.close()

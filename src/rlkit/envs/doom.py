@@ -20,6 +20,7 @@ from rlkit.envs.games import needed
 from rlkit.errors import nearest
 
 HEIGHT, WIDTH = 60, 80  # half of the smallest screen, 160x120
+BAR, FULL_HEALTH = 3, 100.0  # rows; what the player begins with
 ZOOM = 6  # of rendered pictures
 
 
@@ -31,7 +32,8 @@ class DoomEnv(gymnasium.Env[NDArray[np.uint8], Any]):
 
     ## Observation space
     ``Box(0, 255, (frame_stack, 60, 80), uint8)``: the last frames, the newest last; before the episode's first they are
-    black. The screen of 160x120 in grey, each pixel the mean of four.
+    black. The screen of 160x120 in grey, each pixel the mean of four. Where the scenario tells the player's health, the
+    lowest three rows are a bar as long as it, white on black: without, what a medkit was good for is not to be seen.
 
     ## Reward
     The scenario's, summed over the tics of an action.
@@ -45,6 +47,7 @@ class DoomEnv(gymnasium.Env[NDArray[np.uint8], Any]):
     * ``scenario``: such as ``Basic``, ``HealthGathering``, ``MyWayHome``, ``DefendTheCenter``.
     * ``frame_skip``: tics an action lasts.
     * ``frame_stack``: frames in an observation.
+    * ``health_bar``: whether health is drawn, where the scenario tells it.
 
     Raises:
         ImportError: If ViZDoom is not installed.
@@ -54,7 +57,13 @@ class DoomEnv(gymnasium.Env[NDArray[np.uint8], Any]):
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 9}
 
     def __init__(
-        self, scenario: str = "Basic", *, frame_skip: int = 4, frame_stack: int = 4, render_mode: str | None = None
+        self,
+        scenario: str = "Basic",
+        *,
+        frame_skip: int = 4,
+        frame_stack: int = 4,
+        health_bar: bool = True,
+        render_mode: str | None = None,
     ) -> None:
         self._vizdoom = needed("vizdoom", "doom")
         files = {path.stem: path for path in Path(self._vizdoom.scenarios_path).glob("*.cfg")}
@@ -67,6 +76,9 @@ class DoomEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         self._scratch = Path(tempfile.mkdtemp(prefix="rlkit-doom-"))  # the engine writes where it is started
         self._frames: deque[NDArray[np.uint8]] = deque(maxlen=frame_stack)
         self._game = self._start()
+        told = self._game.get_available_game_variables()
+        health = self._vizdoom.GameVariable.HEALTH
+        self._health = told.index(health) if health_bar and health in told else None
         self._buttons = np.eye(self._game.get_available_buttons_size(), dtype=np.int64).tolist()
         self.observation_space = spaces.Box(0, 255, (frame_stack, HEIGHT, WIDTH), np.uint8)
         self.action_space = spaces.Discrete(len(self._buttons) + 1)
@@ -122,8 +134,12 @@ class DoomEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         if state is None:
             self._frames.append(self._frames[-1])
             return
-        screen = state.screen_buffer.reshape(HEIGHT, 2, WIDTH, 2)
-        self._frames.append(screen.mean((1, 3)).astype(np.uint8))
+        screen = state.screen_buffer.reshape(HEIGHT, 2, WIDTH, 2).mean((1, 3)).astype(np.uint8)
+        if self._health is not None:
+            screen[-BAR:] = np.where(
+                np.arange(WIDTH) < WIDTH * state.game_variables[self._health] / FULL_HEALTH, 255, 0
+            )
+        self._frames.append(screen)
 
     def render(self) -> Any:
         """The newest frame, larger."""

@@ -170,6 +170,7 @@ class DoomConfig(EnvConfig):
     scenario: str = "Basic"
     frame_skip: int = 4
     frame_stack: int = 4
+    health_bar: bool = True
 
 
 @dataclass(kw_only=True)
