@@ -74,7 +74,7 @@ def test_health_is_a_bar_where_the_scenario_tells_it() -> None:
         lengths.append(int((seen[-1] > 0).sum()))
         observation, _, terminated, _, _ = env.step(0)
         seen, bare = observation[-1], plain.step(0)[0][-1]
-    assert 70 < lengths[0] <= 80 and lengths == sorted(lengths, reverse=True) and lengths[-1] < 10  # acid, and no medkit
+    assert 70 < lengths[0] <= 80 and lengths == sorted(lengths, reverse=True) and lengths[-1] < 10  # acid
     assert bare[-3:].std() > 1
     env.close()
     plain.close()

@@ -88,11 +88,11 @@ STAGES: dict[str, RivalStage] = {
     "doom_health": RivalStage(
         title="Doom HealthGathering",
         settings=("env=doom", "env.scenario=HealthGathering", "eval_episodes=16"),
-        arms=_arms("dqn", "pixel_control", train_freq=1, gradient_steps=1),
+        arms=_arms("dqn", MATCHED, "pixel_control", train_freq=5, gradient_steps=7),
         steps=100_000,
         eval_every=10_000,
         seeds=3,
-        rival="dqn",
+        rival=MATCHED,
     ),
     "switches": RivalStage(
         title="The switches, on MinAtar Breakout",
