@@ -15,7 +15,7 @@ from rlkit.errors import UsageError
 from rlkit.statistics import interval, iqm
 from rlkit.training.config import compose_run
 from rlkit.training.folder import RunFolder
-from rlkit.training.report import compare, draw_curves, find_runs, write_report
+from rlkit.training.report import Curve, compare, draw_comparison, draw_curves, find_runs, write_report
 
 STEPS = (0, 100, 200, 300)
 
@@ -138,6 +138,15 @@ def test_what_was_nothing_all_along_is_named_and_not_drawn(tmp_path: Path, monke
     draw_curves(folder)
     assert [axes.get_title() for axes in drawn[0].axes] == ["hall/b"]
     assert drawn[0].get_supxlabel() == "0 all along: hall/a, hall/c"
+
+
+def test_no_two_curves_look_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr("rlkit.training.report._save", lambda figure, path: drawn.append(figure))
+    curves = [Curve(str(n), np.arange(3.0), np.full((2, 3), float(n))) for n in range(13)]
+    draw_comparison({"return": curves}, tmp_path / "picture.png")
+    lines = drawn[0].axes[0].get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 13
 
 
 def test_drawing_again_replaces_the_picture(cartpole_run: Path, tmp_path: Path) -> None:

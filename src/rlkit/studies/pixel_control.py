@@ -111,8 +111,9 @@ Made by `python scripts/study.py pixel_control`, which goes on where it was stop
 core. Arms have the same environment steps. `more_updates`: the DQN with as many more updates as pixel control costs.
 `shuffled`: pixel control whose pseudo-rewards are dealt out anew among a batch's steps, a placebo. `reward_prediction`
 and `both` are costlier still, which the columns of CPU time show. All else is the stage's tuned settings
-(`rlkit/conf/tuned/`). In the last table, `sb3` is Stable-Baselines3's DQN, each of the next is that with one switch on,
-`tuned` is what the other stages have, and `all` is everything but the soft target.
+(`rlkit/conf/tuned/`). HealthGathering's pictures have the player's health as a bar. In the last table, `sb3` is
+Stable-Baselines3's DQN, each of the next is that with one switch on, `tuned` is what the other stages have, and `all`
+is everything but the soft target.
 """
 LAYOUT = Layout(preface=f"{PREFACE}\n{LEGEND}", body=body, panels=panels)
 

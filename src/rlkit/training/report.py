@@ -36,6 +36,7 @@ ALWAYS = (RETURN, EVALUATION, ERROR, "rollout/ep_len_mean", *PREFERENCES)
 NOT_DRAWN = ("time/", "eval/", "rollout/", "train/", "preferences/")
 POINTS = 200  # of a curve over several seeds
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000")  # Okabe and Ito
+STROKES = ("-", "--", ":")  # lines of the same colour are told apart by them
 
 
 def draw_curves(folder: RunFolder) -> None:
@@ -298,11 +299,13 @@ def draw_comparison(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
         axes = figure.add_subplot(1, len(curves), place)
         for number, curve in enumerate(found):
             middle, low, high = curve.band()
-            colour = COLOURS[number % len(COLOURS)]
-            axes.plot(curve.steps, middle, color=colour, label=f"{curve.label} ({len(curve.returns)} seeds)")
-            axes.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
+            again, chosen = divmod(number, len(COLOURS))
+            colour, stroke = COLOURS[chosen], STROKES[again % len(STROKES)]
+            label = f"{curve.label} ({len(curve.returns)} seeds)"
+            axes.plot(curve.steps, middle, color=colour, linestyle=stroke, label=label)
+            axes.fill_between(curve.steps, low, high, color=colour, alpha=min(0.2, 1 / len(found)), linewidth=0)
         _label(axes, key, found[0].along)
-        axes.legend(loc="best", fontsize="small")
+        axes.legend(loc="best", fontsize="small", ncols=1 + (len(found) > len(COLOURS)))
     _save(figure, path)
 
 
