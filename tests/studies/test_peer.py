@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from rlkit.studies.shares import labels_arm, peer_arm
 from rlkit.studies.trials import Trial, run_trials
 from rlkit.training.config import compose_run
 from rlkit.training.folder import RunFolder
+from rlkit.training.run import Stopped
 
 TELLS = """#!/bin/sh
 printf %s "$3" > "$(dirname "$0")/task.json"
@@ -45,6 +50,20 @@ def speaks(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     python.write_text(script)
     python.chmod(0o755)
     monkeypatch.setenv(PYTHON, str(python))
+
+
+def interrupted_once(true: Callable[[], bool]) -> threading.Thread:
+    """A thread that presses Ctrl-C when this is true; after a minute at the latest."""
+
+    def press() -> None:
+        end = time.monotonic() + 60.0
+        while not true() and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
 
 
 def test_its_arms_are_ours_by_another_hand() -> None:
@@ -92,6 +111,18 @@ def test_one_that_failed_leaves_nothing_that_counts(
     speaks(tmp_path, TELLS, monkeypatch)  # the folder is as one has it that was killed as it wrote
     run_trials([trial], tmp_path / "study", lambda said: None, lambda: None)
     assert trial.is_done(tmp_path / "study")
+
+
+def test_ctrl_c_stops_it_and_leaves_nothing(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = tmp_path / "pid"
+    speaks(tmp_path, f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}\nexec sleep 90\n", monkeypatch)
+    thread = interrupted_once(pid.exists)
+    with pytest.raises(Stopped, match="SIGINT"):
+        run_trials([trial], tmp_path / "study", lambda said: None, lambda: pytest.fail("done"))
+    thread.join()
+    assert not trial.folder(tmp_path / "study").path.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_without_its_python_it_is_left_out(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from rlkit.rewards.queries import QuerySelector
 from rlkit.rewards.segments import Segment
 from rlkit.rewards.settings import ModelConfig, QueryConfig
 from rlkit.rewards.store import STORE, ComparisonStore
-from rlkit.studies.peer import PYTHON
+from rlkit.studies.peer import PYTHON, environment
 
 COMPARISONS, STEPS, EPOCHS = 200, 100, 10  # as in the tutorial of `imitation`: a pendulum's fragments
 SEEN = spaces.Box(-np.inf, np.inf, (3,), np.float32)
@@ -92,10 +92,9 @@ class Rival:
     """
 
     def __init__(self, python: str, data: Path) -> None:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
         arguments = [python, "-c", SCRIPT, str(data), str(EPOCHS)]
         self._process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
         )
 
     def __call__(self) -> float:

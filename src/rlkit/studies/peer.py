@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rlkit.training.config import RunConfig
 from rlkit.training.folder import RunFolder
 from rlkit.training.logs import CPU, ProgressTable
 from rlkit.training.report import EVALUATION
+from rlkit.training.run import Stopped
 from rlkit.training.tasks import GymConfig
 
 PYTHON = "RLKIT_IMITATION_PYTHON"
@@ -58,15 +60,24 @@ def has_peer() -> bool:
     return bool(os.environ.get(PYTHON))
 
 
+def environment() -> dict[str, str]:
+    """Environment variables of its process: one thread, no progress bars."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+
+
 def train_peer(config: RunConfig) -> None:
     """Have the peer do a run, and write what came of it as a run folder has it; one that is stopped leaves nothing.
 
     Raises:
         UsageError: If the environment variable that tells its Python is not set, or it failed.
+        Stopped: If it was interrupted.
     """
     if not has_peer():
         raise UsageError(NO_PEER)
-    *evaluations, judged = _said(os.environ[PYTHON], task_of(config))
+    try:
+        *evaluations, judged = _said(os.environ[PYTHON], task_of(config))
+    except KeyboardInterrupt:
+        raise Stopped(signal.SIGINT, RunFolder(config.run_dir or "")) from None
     folder = RunFolder.create(config)
     table = ProgressTable(folder.progress, None)
     for steps, cpu_s, found in evaluations:
@@ -77,9 +88,14 @@ def train_peer(config: RunConfig) -> None:
 def _said(python: str, task: dict[str, Any]) -> list[Any]:
     """What the process told; the package prints as well."""
     arguments = [python, "-P", str(Path(peer_process.__file__)), json.dumps(task)]
-    settings = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
-    done = subprocess.run(arguments, env=settings, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.splitlines() or ["no message"])[-1]
-        raise UsageError(f"imitation failed in {python} (exit code {done.returncode}): {last}")
-    return [json.loads(line.removeprefix(TOLD)) for line in done.stdout.splitlines() if line.startswith(TOLD)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(arguments, env=environment(), **pipes) as process:
+        try:
+            said, complaints = process.communicate()
+        finally:  # whoever is interrupted leaves no process behind
+            process.kill()
+            process.wait()
+    if process.returncode:
+        last = (complaints.splitlines() or ["no message"])[-1]
+        raise UsageError(f"imitation failed in {python} (exit code {process.returncode}): {last}")
+    return [json.loads(line.removeprefix(TOLD)) for line in said.splitlines() if line.startswith(TOLD)]
