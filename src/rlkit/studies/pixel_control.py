@@ -2,7 +2,7 @@
 
 Each arm has the same environment steps; a column holds them against each other at equal CPU time as well. The arm
 `more_updates` is the DQN with as much further computation as pixel control takes (Kielak 2020, arXiv:2003.10181: much
-of what is said for auxiliary tasks goes when the baseline gets it too), `shuffled` is a placebo.
+of what is called data efficiency goes when the baseline may learn more often), `shuffled` is a placebo.
 """
 
 from __future__ import annotations
