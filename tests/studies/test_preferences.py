@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,6 +159,25 @@ def test_random_actions_are_measured_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert -1_700.0 < measured.judged < -700.0 and cells(text)[TRUE][1] == "1.00 [1.00, 1.00]"
     monkeypatch.setattr(preferences, "play_episodes", lambda *given: pytest.fail("played again"))
     assert gather(found, tmp_path, tmp_path / "page.md") == text
+
+
+def test_policies_are_judged_by_a_taste_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(preferences, "CHANCE_EPISODES", 64)
+    command = ["preferences", "stages=[fairness]", f"arms=[{TRUE}]", "seeds=1", "steps=8192"]
+    places = [f"folder={tmp_path}/runs", f"output={tmp_path}/page.md"]
+    assert cli.study_main([*command, *places]) == 0
+    (trial,) = trials(["fairness"], [TRUE], 1, 8192)
+    told = trial.scored(tmp_path / "runs")
+    (fairness,) = json.loads(told.read_text()).values()
+    row = cells((tmp_path / "page.md").read_text())[TRUE]
+    assert 0.0 < fairness <= 1.0 and row[1] == f"{fairness:.2f} [{fairness:.2f}, {fairness:.2f}]"
+
+    told.unlink()  # killed before it was written
+    (tmp_path / "page.json").unlink()
+    monkeypatch.setattr("rlkit.studies.trials.train", lambda config: pytest.fail("trained again"))
+    assert cli.study_main([*command, *places]) == 0
+    assert list(json.loads(told.read_text()).values()) == [fairness]
 
 
 def test_help_tells_of_each_study(capsys: pytest.CaptureFixture[str]) -> None:

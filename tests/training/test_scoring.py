@@ -36,9 +36,9 @@ def flat(segments: SegmentBatch) -> NDArray[Any]:
 
 def test_every_step_counts_once_with_the_end_and_none_after_it() -> None:
     config, policy = compose_run(["env=gym"]), Right()
-    played = play_episodes(policy, evaluation_envs(config.env, 7), 7, SEED_OFFSET)  # type: ignore[arg-type]
+    played = play_episodes(policy, evaluation_envs(config.env, 7), 7, SEED_OFFSET)
     assert len(set(played.lengths.tolist())) > 1
-    found = score_policy(policy, config, number, 7)  # type: ignore[arg-type]
+    found = score_policy(policy, config, number, 7)
     sums = played.lengths * (played.lengths + 1) / 2  # poles that fell: one step more shows it
     assert found["mean"] == pytest.approx(sums.mean())
     assert (found["least"], found["most"], found["episodes"]) == (sums.min(), sums.max(), 7)
@@ -52,7 +52,7 @@ def test_where_an_episode_terminated_is_shown() -> None:
         seen.append(segments)
         return number(segments)
 
-    score_policy(Right(), compose_run(["env=gym"]), keep, 7)  # type: ignore[arg-type]
+    score_policy(Right(), compose_run(["env=gym"]), keep, 7)
     batch, rows = seen[0], np.arange(7)
     last, before = (batch.observations[rows, batch.lengths - back] for back in (1, 2))
     fallen = 12 / 180 * np.pi
@@ -62,20 +62,20 @@ def test_where_an_episode_terminated_is_shown() -> None:
 
 
 def test_a_limit_of_time_shows_no_step_more() -> None:
-    found = score_policy(Right(), compose_run(["env=gym", "env.kwargs={max_episode_steps:5}"]), number, 3)  # type: ignore[arg-type]
+    found = score_policy(Right(), compose_run(["env=gym", "env.kwargs={max_episode_steps:5}"]), number, 3)
     assert found["mean"] == found["most"] == 0 + 1 + 2 + 3 + 4
 
 
 @pytest.mark.parametrize("score", [flat, lambda segments: 0.0])
 def test_a_score_without_a_number_for_each_step_is_told(score: Any) -> None:
     with pytest.raises(UsageError, match=r"\(n, length\); got"):
-        score_policy(Right(), compose_run(["env=gym"]), score, 2)  # type: ignore[arg-type]
+        score_policy(Right(), compose_run(["env=gym"]), score, 2)
 
 
 @pytest.mark.parametrize("episodes", [0, 1.5, True])
 def test_impossible_numbers_of_episodes_are_told(episodes: Any) -> None:
     with pytest.raises(UsageError, match="episodes must be a whole number >= 1, got"):
-        score_policy(Right(), compose_run(["env=gym"]), number, episodes)  # type: ignore[arg-type]
+        score_policy(Right(), compose_run(["env=gym"]), number, episodes)
 
 
 def test_the_command_tells_and_saves_it(cartpole_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Outcome:
         returns: Mean return of each.
         likeness: Rank correlation of learned and true returns of segments, the policy's and random ones together; None
             where no reward was learned.
+        scores: What an episode of the policy is worth by other scores than the task's, by their path.
     """
 
     judged: float
@@ -38,6 +39,7 @@ class Outcome:
     cpu_s: NDArray[np.float64]
     returns: NDArray[np.float64]
     likeness: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, cpu_s: float) -> float:
         """Mean return after so much CPU time, between evaluations on the straight line."""
@@ -58,22 +60,27 @@ class Outcome:
         return np.stack([self.cpu_s if by_cpu_time else self.steps, self.returns])
 
     @classmethod
-    def untrained(cls, judged: float) -> Outcome:
+    def untrained(cls, judged: float, scores: Mapping[str, float] | None = None) -> Outcome:
         """What came of somebody who did not learn."""
-        return cls(judged, np.zeros(1), np.zeros(1), np.array([judged]))
+        return cls(judged, np.zeros(1), np.zeros(1), np.array([judged]), scores=scores or {})
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         tracks = {"steps": self.steps.astype(np.int64), "cpu_s": self.cpu_s.round(2), "returns": self.returns.round(4)}
-        plain = {"judged": self.judged, **{name: track.tolist() for name, track in tracks.items()}}
-        return plain if self.likeness is None else {**plain, "likeness": round(self.likeness, 4)}
+        plain: dict[str, Any] = {"judged": self.judged, **{name: track.tolist() for name, track in tracks.items()}}
+        if self.likeness is not None:
+            plain["likeness"] = round(self.likeness, 4)
+        if self.scores:
+            plain["scores"] = {path: round(worth, 4) for path, worth in self.scores.items()}
+        return plain
 
     @classmethod
     def of_plain(cls, plain: dict[str, Any]) -> Outcome:
         """From what :meth:`plain` gave."""
         steps, cpu_s, returns = (np.array(plain[name], dtype=np.float64) for name in ("steps", "cpu_s", "returns"))
         likeness = plain.get("likeness")
-        return cls(float(plain["judged"]), steps, cpu_s, returns, None if likeness is None else float(likeness))
+        scores = {str(path): float(worth) for path, worth in plain.get("scores", {}).items()}
+        return cls(float(plain["judged"]), steps, cpu_s, returns, None if likeness is None else float(likeness), scores)
 
 
 def read_outcome(folder: RunFolder) -> Outcome:
@@ -128,9 +135,16 @@ class Outcomes:
         Raises:
             UsageError: As :meth:`kept`, or if a run has no evaluations.
         """
-        here = {trial: read_outcome(trial.folder(self.study)) for trial in trials if trial.is_done(self.study)}
+        here = {trial: self._outcome(trial) for trial in trials if trial.is_done(self.study)}
         found = self.kept(trials) | here
         return {trial: found[trial] for trial in trials if trial in found}
+
+    def _outcome(self, trial: Trial) -> Outcome:
+        """Of a run that is done."""
+        outcome = read_outcome(trial.folder(self.study))
+        if not trial.scores:
+            return outcome
+        return replace(outcome, scores=json.loads(trial.scored(self.study).read_text(encoding="utf-8")))
 
     def write(self, found: dict[Trial, Outcome]) -> None:
         """Put these into the file, beside what it has.

@@ -30,6 +30,8 @@ from rlkit.studies.stages import Settings, settings_of, trials_of
 from rlkit.studies.trials import Trial
 from rlkit.training.config import compose_run
 from rlkit.training.evaluation import SEED_OFFSET, evaluation_envs, play_episodes
+from rlkit.training.preferences import load_score
+from rlkit.training.scoring import score_policy
 
 LABELS, FEW_LABELS = (0, 50, 100, 350, 700, 1400), (100, 700)
 PEERS = frozenset(peer_arm(labels) for labels in LABELS if labels)
@@ -57,6 +59,9 @@ WALKER = (
 RUNNER = (*SAC, "agent.net_arch=[128,128]", "agent.learning_starts=2000", "eval_episodes=8")
 HOPPER = ("env=gym", "env.id=Hopper-v5", "env.kwargs={terminate_when_unhealthy:false,ctrl_cost_weight:0}", *RUNNER)
 CHEETAH = ("env=gym", "env.id=HalfCheetah-v5", "env.kwargs={ctrl_cost_weight:0}", *RUNNER)
+BARGAINER = ("env=negotiation", "threads=1")
+OPERATOR = ("env=cooling", "threads=1")
+FAIRNESS, CALM = "rlkit.scores.fairness:fair_deals", "rlkit.scores.calm:"
 SWITCHES: dict[str, Settings] = {
     MODERN: (),
     "no_relabel": ("reward.relabel=false",),
@@ -102,6 +107,11 @@ def _by_switch(*learned: str) -> dict[str, Settings]:
     """Arms with one part of the modern mode switched off, and the paper's."""
     arms = {arm: (*LEARN, *learned, *own) for arm, own in SWITCHES.items()}
     return {**arms, "paper": ("reward=preferences_paper", *LEARN[1:], *learned)}
+
+
+def _by_taste(score: str, labels: int) -> dict[str, Settings]:
+    """Arms with so many comparisons by a score that is not the task's, and the task's own reward."""
+    return {labels_arm(labels): (*LEARN, f"reward.score={score}", f"reward.labels={labels}"), TRUE: ()}
 
 
 STAGES: dict[str, LearnedStage] = {
@@ -179,6 +189,28 @@ STAGES: dict[str, LearnedStage] = {
         kind="switches",
         reference=("reacher", TRUE),
     ),
+    "fairness": LearnedStage(
+        title="A bargainer taught fairness from comparisons of deals",
+        settings=BARGAINER,
+        arms=_by_taste(FAIRNESS, 500),
+        steps=500_000,
+        eval_every=100_000,
+        seeds=5,
+        scores=(FAIRNESS,),
+        kind="taste",
+        reference=("fairness", TRUE),
+    ),
+    "calm": LearnedStage(
+        title="A cooling policy taught an operator's taste: fewer moves of set points",
+        settings=OPERATOR,
+        arms=_by_taste(f"{CALM}calm", 700),
+        steps=1_000_000,
+        eval_every=100_000,
+        seeds=5,
+        scores=(f"{CALM}calm", f"{CALM}moves"),
+        kind="taste",
+        reference=("calm", TRUE),
+    ),
 }
 PREFACE = f"""\
 # How far comparisons carry
@@ -197,7 +229,9 @@ in brackets. *Share*: 0 is what random actions get ({CHANCE_EPISODES} episodes, 
 of the reference: the true reward's runs, or among teachers those of the oracle without errors. *Rank correlation*: of
 learned and true returns of segments, the trained policy's and random actions' together, from each run's audit. *CPU
 min*: of learning, evaluations apart. In the table of switches, `{MODERN}` is `reward=preferences`, `paper` is
-`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off.
+`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off. Two tables are of tastes that no
+task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and policies are judged by it too; the
+tables say what an episode of theirs is worth.
 """
 
 
@@ -248,15 +282,17 @@ def _scales(found: Sequence[Trial], outcomes: Outcomes) -> dict[str, Scale]:
     return scales
 
 
-def _chance(trial: Trial, stage: LearnedStage, outcomes: Outcomes) -> float:
-    """Mean return of random actions, measured if it was not yet."""
+def _chance(trial: Trial, stage: LearnedStage, outcomes: Outcomes) -> Outcome:
+    """What random actions come to, measured if it was not yet."""
     by_chance = Trial(stage=trial.stage, arm=CHANCE, seed=0, settings=stage.settings)
     kept: Mapping[Trial, Outcome] = outcomes.kept([by_chance])
     if by_chance in kept:
-        return kept[by_chance].judged
+        return kept[by_chance]
     config = compose_run(stage.settings)
     envs = evaluation_envs(config.env, CHANCE_EPISODES)
-    episodes = play_episodes(RandomActions(envs.action_space, SEED_OFFSET), envs, CHANCE_EPISODES, SEED_OFFSET)
+    policy = RandomActions(envs.action_space, SEED_OFFSET)
+    episodes = play_episodes(policy, envs, CHANCE_EPISODES, SEED_OFFSET)
     envs.close()
-    outcomes.write({by_chance: Outcome.untrained(float(episodes.returns.mean()))})
-    return float(episodes.returns.mean())
+    scores = {path: score_policy(policy, config, load_score(path), CHANCE_EPISODES)["mean"] for path in stage.scores}
+    outcomes.write({by_chance: Outcome.untrained(float(episodes.returns.mean()), scores)})
+    return outcomes.kept([by_chance])[by_chance]

@@ -27,7 +27,8 @@ class LearnedStage(Stage):
     """Where rewards are learned.
 
     Attributes:
-        kind: Of its table: ``labels`` (by number of comparisons), ``teachers`` (and their error rates), ``switches``.
+        kind: Of its table: ``labels`` (by number of comparisons), ``teachers`` (and their error rates), ``switches``,
+            ``taste`` (what policies are worth by other scores than the task's).
         reference: Stage and arm whose interquartile mean is 1.
     """
 
@@ -41,10 +42,12 @@ class Scale(NamedTuple):
     Attributes:
         chance: Mean return of random actions.
         reference: Interquartile mean of the reference's returns.
+        by_chance: What random actions get by the stage's other scores.
     """
 
     chance: float
     reference: float
+    by_chance: Mapping[str, float]
 
     def shares(self, runs: Sequence[Outcome]) -> NDArray[np.float64]:
         """Of each run: 0 is what random actions get, 1 what the reference gets."""
@@ -52,9 +55,9 @@ class Scale(NamedTuple):
         return (returns - self.chance) / (self.reference - self.chance)
 
 
-def scale_of(chance: float, reference: Sequence[Outcome]) -> Scale:
+def scale_of(chance: Outcome, reference: Sequence[Outcome]) -> Scale:
     """The scale that random actions and runs of a reference make."""
-    return Scale(chance, float(iqm(np.array([run.late for run in reference]))))
+    return Scale(chance.judged, float(iqm(np.array([run.late for run in reference]))), chance.scores)
 
 
 def labels_arm(labels: int) -> str:
@@ -88,7 +91,7 @@ def body(scales: Mapping[str, Scale], name: str, stage: LearnedStage, arms: Arms
         f"{steps_taken(arms)} environment steps. Random actions: {scale.chance:.1f}; "
         f"`{stage.reference[1]}`: {scale.reference:.1f}."
     )
-    tables = {"labels": _by_labels, "teachers": _by_teacher, "switches": _by_switch}
+    tables = {"labels": _by_labels, "teachers": _by_teacher, "switches": _by_switch, "taste": _by_taste}
     return [said, "", *tables[stage.kind](scale, arms)]
 
 
@@ -121,6 +124,17 @@ def _by_switch(scale: Scale, arms: Arms) -> list[str]:
             chance, low, high = probability_of_improvement(scale.shares(runs), scale.shares(modern))
             held = f"{chance:.2f} [{low:.2f}, {high:.2f}]"
         rows.append([*_line(scale, arm, runs), held])
+    return table(headings, rows)
+
+
+def _by_taste(scale: Scale, arms: Arms) -> list[str]:
+    """Rows: random actions, then arms; a column for each of the stage's scores."""
+    names = {path: f"`{path.rpartition(':')[2]}`" for path in scale.by_chance}
+    headings = ["arm", "seeds", *names.values(), "the task's return", "rank correlation", "CPU min"]
+    rows = [["random actions", "", *(f"{scale.by_chance[path]:.2f}" for path in names), f"{scale.chance:.2f}", "", ""]]
+    for arm, runs in arms.items():
+        told, seeds, _, *rest = _line(scale, arm, runs)
+        rows.append([told, seeds, *(cell(np.array([run.scores[path] for run in runs])) for path in names), *rest])
     return table(headings, rows)
 
 

@@ -23,6 +23,7 @@ class Stage:
         steps: Of a run.
         eval_every: Steps between two evaluations.
         seeds: How many.
+        scores: What policies are judged by besides the task (:class:`~rlkit.studies.trials.Trial`).
         peers: Arms that a peer does (:mod:`rlkit.studies.peer`), as these settings would have ours do it.
     """
 
@@ -32,6 +33,7 @@ class Stage:
     steps: int
     eval_every: int
     seeds: int
+    scores: tuple[str, ...] = ()
     peers: frozenset[str] = frozenset()
 
     def lengths(self, steps: int | None) -> dict[str, int]:
@@ -71,7 +73,14 @@ def trials_of(
         if arm not in known:
             raise UsageError(f"unknown arm {arm!r}: {nearest(arm, known)}")
     found = [
-        Trial(stage=name, arm=arm, seed=seed, settings=settings(stages[name], own), peer=arm in stages[name].peers)
+        Trial(
+            stage=name,
+            arm=arm,
+            seed=seed,
+            settings=settings(stages[name], own),
+            peer=arm in stages[name].peers,
+            scores=stages[name].scores,
+        )
         for name in names
         for arm, own in stages[name].arms.items()
         if arms is None or arm in arms

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from rlkit.agents.policy import load_policy
 from rlkit.errors import UsageError
-from rlkit.files import locked
+from rlkit.files import locked, write_atomically
 from rlkit.studies.peer import NO_PEER, has_peer, train_peer
 from rlkit.training.config import RESUME_KEYS, RunConfig, compose_run, to_plain
 from rlkit.training.folder import RunFolder
+from rlkit.training.preferences import load_score
 from rlkit.training.run import train
+from rlkit.training.scoring import score_policy
 
 CAN_DIFFER = {*RESUME_KEYS, "run_dir"} - {"steps"}  # between a trial and the run that is there
 
@@ -28,6 +32,7 @@ class Trial:
         seed: Of the run.
         settings: Of its command line.
         peer: Whether a peer does it.
+        scores: What its policy is judged by besides the task, each ``module:function`` as ``reward.score`` names one.
     """
 
     stage: str
@@ -35,6 +40,7 @@ class Trial:
     seed: int
     settings: tuple[str, ...]
     peer: bool = False
+    scores: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,7 +58,19 @@ class Trial:
 
     def is_done(self, study: Path) -> bool:
         """Whether its run is trained and judged."""
-        return self.folder(study).evaluation.exists()
+        return self.folder(study).evaluation.exists() and (not self.scores or self.scored(study).exists())
+
+    def scored(self, study: Path) -> Path:
+        """Where what its policy's episodes are worth by each of the scores is written."""
+        return self.folder(study).path / "scores.json"
+
+    def judge(self, study: Path) -> None:
+        """Write that, of as many episodes as an evaluation has."""
+        folder = self.folder(study)
+        config, policy = folder.read_config(), load_policy(folder.path)
+        assert config.eval_episodes is not None
+        found = {path: score_policy(policy, config, load_score(path), config.eval_episodes) for path in self.scores}
+        write_atomically(self.scored(study), json.dumps({path: result["mean"] for path, result in found.items()}))
 
 
 def run_trials(
@@ -107,9 +125,11 @@ def run_trials(
                 if trial.peer:
                     shutil.rmtree(trial.folder(study).path, ignore_errors=True)  # of one that was killed as it wrote
                     train_peer(config)
-                else:
+                elif not trial.folder(study).evaluation.exists():
                     train(replace(config, resume=str(trial.folder(study).path)) if going_on else config)
                     shutil.rmtree(trial.folder(study).checkpoints)  # they hold the replay, and are not needed any more
+                if trial.scores:
+                    trial.judge(study)
                 after_each()
     return elsewhere
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlkit.agents import LEARNERS
-from rlkit.agents.policy import Policy, load_policy
+from rlkit.agents.policy import load_policy
 from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
@@ -18,7 +18,7 @@ from rlkit.rewards.teachers import Score
 from rlkit.statistics import interval
 from rlkit.training.config import RunConfig
 from rlkit.training.environments import make_envs
-from rlkit.training.evaluation import SEED_OFFSET, play_episodes
+from rlkit.training.evaluation import SEED_OFFSET, Player, play_episodes
 from rlkit.training.folder import RunFolder
 from rlkit.training.preferences import load_score
 
@@ -60,7 +60,7 @@ class _Record:
         return SegmentBatch(observed, done, told, lengths, np.zeros_like(lengths))
 
 
-def score_policy(policy: Policy, config: RunConfig, score: Score, episodes: int = EPISODES) -> dict[str, Any]:
+def score_policy(policy: Player, config: RunConfig, score: Score, episodes: int = EPISODES) -> dict[str, Any]:
     """Let a policy play whole episodes, greedily, and sum what a score says of their steps.
 
     Args:
