@@ -1,0 +1,65 @@
+"""Presses keys on a run's page, in Chromium, as somebody would who goes by a score.
+
+From the folder of the tests: ``python -m rewards.page.teach <run folder> <module:function> <answers>``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rewards.page.server import Server
+from rewards.page.tab import LEFT, RIGHT, UP, Tab, open_chromium
+from rlkit.rewards.desk import Desk
+from rlkit.rewards.segments import stack
+from rlkit.rewards.store import STORE, ComparisonStore
+from rlkit.rewards.teachers import Score
+from rlkit.training.preferences import load_score
+
+WHO = "Script"
+
+
+def key_for(store: ComparisonStore, lease: str, score: Score) -> str:
+    """What somebody presses who sees the pair of this lease and goes by the score."""
+    shown = Desk(store).lent(WHO, lease)
+    batch = stack([store.segment(shown.pair.first), store.segment(shown.pair.second)])
+    inside = np.arange(batch.rewards.shape[1]) < batch.lengths[:, None]
+    first, second = np.where(inside, score(batch), 0.0).sum(1)
+    if first == second:
+        return str(UP)
+    return str(LEFT if (first > second) != shown.swapped else RIGHT)
+
+
+def teach(tab: Tab, goal: str, score: Score, answers: int) -> None:
+    """Go through the lesson, and answer so many pairs."""
+    tab.write_goal(WHO, goal)
+    for number in range(1, 6):
+        tab.explain(number, "It is nearer to the goal.")
+    tab.begin()
+    for _ in range(answers):
+        tab.ready()
+        tab.answer(key_for(tab.store, tab.held()[0], score))
+
+
+def main(run: Path, score: str, answers: int) -> None:
+    """Serve the page of a run that goes on elsewhere, and answer."""
+    server = Server(run, "port=0")
+    driver = open_chromium()
+    store = ComparisonStore(run / "preferences" / STORE)
+    try:
+        driver.get(server.link)
+        begun = time.monotonic()
+        teach(Tab(driver, store), f"What {score} says.", load_score(score), answers)
+        driver.save_screenshot(str(run / "page.png"))
+        print(f"{answers} answers in {time.monotonic() - begun:.0f} s")
+    finally:
+        driver.quit()
+        store.close()
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
