@@ -40,10 +40,11 @@ def turn(turns: float, **columns: Any) -> SegmentBatch:
     return make(**{"pitch": wrapped, "rate": rate, "touch": np.where(flies, 0.0, 1.0)} | columns)
 
 
-def rocking() -> SegmentBatch:
-    """Backwards in the air and forwards on the ground by turns, getting nowhere."""
+def rocking(backwards_in_the_air: bool = True) -> SegmentBatch:
+    """Backwards in the air and forwards on the ground by turns, or the other way round, getting nowhere."""
     phase = 2.0 * math.pi * np.arange(LENGTH) / 30
-    return make(pitch=0.6 * np.sin(phase), rate=3.0 * np.cos(phase), touch=np.where(np.cos(phase) < 0.0, 0.0, 1.0))
+    flies = (np.cos(phase) < 0.0) == backwards_in_the_air
+    return make(pitch=0.6 * np.sin(phase), rate=3.0 * np.cos(phase), touch=np.where(flies, 0.0, 1.0))
 
 
 def total(score: Any, segment: SegmentBatch) -> float:
@@ -65,7 +66,7 @@ def test_backflips_are_better_than_standing_and_that_than_lying() -> None:
 
 
 CRASHED = turn(1.0, height=np.where(np.arange(LENGTH) > LENGTH - 12, 0.3, 1.25))
-WORSE = [CRASHED, rocking(), turn(1.0, height=0.4), turn(1.0, touch=1.0), turn(0.5), make()]
+WORSE = [CRASHED, rocking(), rocking(False), turn(1.0, height=0.4), turn(1.0, touch=1.0), turn(0.5), make()]
 
 
 @pytest.mark.parametrize("worse", WORSE)
@@ -73,6 +74,18 @@ def test_what_only_looks_like_a_backflip_is_not_preferred(worse: SegmentBatch) -
     teacher = ScriptedTeacher(TeacherConfig(), seed=0, score=backflip.score)
     assert teacher.answer(turn(1.0), worse, np.zeros(1, np.bool_)) == [Answer.FIRST]
     assert total(backflip.landed, worse) == 0
+
+
+@pytest.mark.parametrize("backwards_in_the_air", [True, False])
+def test_rocking_is_worth_nothing(backwards_in_the_air: bool) -> None:
+    assert total(backflip.score, rocking(backwards_in_the_air)) <= 0.0
+
+
+def test_a_foot_that_comes_down_under_a_crooked_body_is_worse_than_one_under_an_upright_one() -> None:
+    landing = np.arange(LENGTH) >= LENGTH - 10
+    crooked = turn(1.0)
+    crooked.observations[0, landing, backflip.PITCH] = 1.5
+    assert total(backflip.score, crooked) < total(backflip.score, turn(1.0))
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])

@@ -1,7 +1,7 @@
 """A hopper taught backflips, after Christiano et al. (2017): what a scripted teacher sees, and how flips are counted.
 
-Nothing in the hopper's task pays a flip. The teacher sees how far a segment turns backwards in the air, whether it
-lands, and whether the hopper lies; the agent sees none of it, only what a model makes of the teacher's answers.
+Nothing in the hopper's task pays a flip. The teacher sees how fast a segment turns backwards, and whether the foot
+comes down under an upright body; the agent sees none of it, only what a model makes of the teacher's answers.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ COLUMNS = 12
 
 LOW_M = 0.5  # a root so low lies, or has its head on the ground: gymnasium's hopper stands with it at 1.25 m
 HIGH_M = 0.8  # and does not stand on its foot below
-UPRIGHT = 0.7  # cosine of the pitch
-LANDING, LYING = 200.0, -0.5  # rad/s: half a turn at 16 ms a step, paid once; little, lest it dare nothing
+UPRIGHT, CROOKED = 0.7, 0.5  # cosines of the pitch: above the one it stands, below the other its foot is misplaced
+ON_FOOT = 3.0  # what a turn is worth on the upright foot, where flips begin and land; in the air it is 1
+FASTEST = 15.0  # rad/s: faster turns are worth no more
+MISPLACED, LYING = -10.0, -0.5  # rad/s; little for lying, lest it dare nothing
 
 
 def score(segments: SegmentBatch) -> NDArray[np.float64]:
-    """How well each step flips: backward turning in the air, in rad/s; more where a flip lands, less for lying.
+    """How well each step flips, in rad/s: turning backwards in the air, and more so on the upright foot.
 
-    Turning forward costs what turning backward pays, whether in the air or not, so that rocking gains nothing; a
-    somersault on the ground gains nothing either.
+    Turning forward costs as much as turning backwards is ever paid, so that rocking loses. A foot on the ground while
+    the body is not upright costs, and so does lying. Each step tells its own worth: what a flip was before it landed
+    need not be remembered, and a reward of single steps can say it.
 
     Args:
         segments: Of a hopper on the obstacle course.
@@ -43,12 +46,13 @@ def score(segments: SegmentBatch) -> NDArray[np.float64]:
     Example:
         >>> air = np.zeros((1, 2, 12)); air[..., HEIGHT], air[..., PITCH_RATE] = 1.25, [-4.0, 3.0]
         >>> score(SegmentBatch(air, np.zeros((1, 2, 3)), np.zeros((1, 2)), np.array([2]), np.array([0]))).tolist()
-        [[4.0, -3.0]]
+        [[4.0, -9.0]]
     """
-    height, _, rate, touch = _seen(segments)
+    height, pitch, rate, touch = _seen(segments)
     flies = (touch <= 0.0) & (height > LOW_M)
-    turning = np.where(flies | (rate > 0.0), -rate, 0.0)
-    return turning + LANDING * landed(segments) + LYING * (height < LOW_M)
+    worth = np.where(_stands(segments) | (rate > 0.0), ON_FOOT, flies)
+    misplaced = (touch > 0.0) & (np.cos(pitch) < CROOKED)
+    return worth * np.clip(-rate, -FASTEST, FASTEST) + MISPLACED * misplaced + LYING * (height < LOW_M)
 
 
 def landed(segments: SegmentBatch) -> NDArray[np.float64]:
