@@ -113,13 +113,20 @@ def test_one_that_failed_leaves_nothing_that_counts(
     assert trial.is_done(tmp_path / "study")
 
 
+def test_one_that_tells_nothing_is_told(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speaks(tmp_path, "#!/bin/sh\nexit 0\n", monkeypatch)
+    with pytest.raises(UsageError, match=r"told no return"):
+        run_trials([trial], tmp_path / "study", lambda said: None, lambda: pytest.fail("done"))
+
+
 def test_ctrl_c_stops_it_and_leaves_nothing(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pid = tmp_path / "pid"
+    pid, before = tmp_path / "pid", signal.signal(signal.SIGINT, signal.default_int_handler)
     speaks(tmp_path, f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}\nexec sleep 90\n", monkeypatch)
     thread = interrupted_once(pid.exists)
     with pytest.raises(Stopped, match="SIGINT"):
         run_trials([trial], tmp_path / "study", lambda said: None, lambda: pytest.fail("done"))
     thread.join()
+    signal.signal(signal.SIGINT, before)  # where tests run in the background, it was to be ignored
     assert not trial.folder(tmp_path / "study").path.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

@@ -98,4 +98,7 @@ def _said(python: str, task: dict[str, Any]) -> list[Any]:
     if process.returncode:
         last = (complaints.splitlines() or ["no message"])[-1]
         raise UsageError(f"imitation failed in {python} (exit code {process.returncode}): {last}")
-    return [json.loads(line.removeprefix(TOLD)) for line in said.splitlines() if line.startswith(TOLD)]
+    told = [json.loads(line.removeprefix(TOLD)) for line in said.splitlines() if line.startswith(TOLD)]
+    if not told:
+        raise UsageError(f"imitation told no return in {python}: {PYTHON} must be the Python that has it")
+    return told
