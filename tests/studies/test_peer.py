@@ -123,10 +123,12 @@ def test_ctrl_c_stops_it_and_leaves_nothing(trial: Trial, tmp_path: Path, monkey
     pid, before = tmp_path / "pid", signal.signal(signal.SIGINT, signal.default_int_handler)
     speaks(tmp_path, f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}\nexec sleep 90\n", monkeypatch)
     thread = interrupted_once(pid.exists)
-    with pytest.raises(Stopped, match="SIGINT"):
-        run_trials([trial], tmp_path / "study", lambda said: None, lambda: pytest.fail("done"))
-    thread.join()
-    signal.signal(signal.SIGINT, before)  # where tests run in the background, it was to be ignored
+    try:
+        with pytest.raises(Stopped, match="SIGINT"):
+            run_trials([trial], tmp_path / "study", lambda said: None, lambda: pytest.fail("done"))
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)  # where tests run in the background, it was to be ignored
     assert not trial.folder(tmp_path / "study").path.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

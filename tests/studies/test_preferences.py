@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rlkit import cli
+from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.studies import pixel_control, preferences
 from rlkit.studies.outcomes import Outcome, Outcomes
@@ -178,6 +180,9 @@ def test_policies_are_judged_by_a_taste_too(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("rlkit.studies.trials.train", lambda config: pytest.fail("trained again"))
     assert cli.study_main([*command, *places]) == 0
     assert list(json.loads(told.read_text()).values()) == [fairness]
+
+    with pytest.raises(UsageError, match="other settings"):  # as a file has it from before the taste was asked for
+        Outcomes(tmp_path, tmp_path / "page.md").kept([replace(trial, scores=())])
 
 
 def test_help_tells_of_each_study(capsys: pytest.CaptureFixture[str]) -> None:

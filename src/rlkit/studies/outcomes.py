@@ -123,7 +123,8 @@ class Outcomes:
         """
         records = self._records()
         for trial in trials:
-            if trial.key in records and tuple(records[trial.key]["settings"]) != trial.settings:
+            record = records.get(trial.key, {"settings": trial.settings, "scores": trial.scores})
+            if tuple(record["settings"]) != trial.settings or set(record.get("scores", ())) != set(trial.scores):
                 raise UsageError(
                     f"{self.path} has {trial.name} with other settings: choose another output=, or move it away"
                 )

@@ -6,6 +6,7 @@ Every arm of a stage has the same agent and the same environment steps, and noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -284,7 +285,7 @@ def _scales(found: Sequence[Trial], outcomes: Outcomes) -> dict[str, Scale]:
 
 def _chance(trial: Trial, stage: LearnedStage, outcomes: Outcomes) -> Outcome:
     """What random actions come to, measured if it was not yet."""
-    by_chance = Trial(stage=trial.stage, arm=CHANCE, seed=0, settings=stage.settings)
+    by_chance = replace(trial, arm=CHANCE, seed=0, settings=stage.settings, peer=False)
     kept: Mapping[Trial, Outcome] = outcomes.kept([by_chance])
     if by_chance in kept:
         return kept[by_chance]
