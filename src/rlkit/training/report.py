@@ -301,11 +301,15 @@ def draw_comparison(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
             middle, low, high = curve.band()
             again, chosen = divmod(number, len(COLOURS))
             colour, stroke = COLOURS[chosen], STROKES[again % len(STROKES)]
-            label = f"{curve.label} ({len(curve.returns)} seeds)"
+            seeds = len(curve.returns)
+            label = f"{curve.label} ({seeds} seed{'' if seeds == 1 else 's'})"
             axes.plot(curve.steps, middle, color=colour, linestyle=stroke, label=label)
             axes.fill_between(curve.steps, low, high, color=colour, alpha=min(0.2, 1 / len(found)), linewidth=0)
         _label(axes, key, found[0].along)
-        axes.legend(loc="best", fontsize="small", ncols=1 + (len(found) > len(COLOURS)))
+        if len(found) > len(COLOURS):  # they would hide some of themselves
+            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
+        else:
+            axes.legend(loc="best", fontsize="small")
     _save(figure, path)
 
 
