@@ -95,7 +95,7 @@ def markdown(found: dict[str, Any]) -> str:
     """The section of the report.
 
     Args:
-        found: What `rlkit.rewards.audit.audit` gave, and ``clips``: names of files.
+        found: What `rlkit.rewards.audit.audit` gave, and ``clips``: names of files; ``no_clips``: why there are none.
     """
     labels = found["labels"]
     lines = [
@@ -134,6 +134,8 @@ def markdown(found: dict[str, Any]) -> str:
     if found["fits"]:
         lines += ["", "![audit](preferences/audit.png)", ""]
         lines += [f"![{name}](preferences/{name})" for name in found.get("clips", [])]
+        if "no_clips" in found:
+            lines.append(f"No clips: {found['no_clips']}")
         shown = ", ".join(f"`{name}` {title}" for name, title in CLIPS.items() if found.get(name))
         lines += ["", f"Segments in `preferences/audit.json`: {shown}.", ""]
     return "\n".join(lines)

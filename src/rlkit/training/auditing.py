@@ -90,7 +90,7 @@ class _Recorder:
 
 
 def _film(config: RunConfig, folder: RunFolder, acted: Behaviour, found: dict[str, Any]) -> list[str]:
-    """Clips of extremes, written beside the audit; their names. None where the environment cannot be drawn."""
+    """Clips of extremes, written beside the audit; their names. Where none can be drawn, ``no_clips`` says why."""
     written = []
     try:
         env = make_env(config.env, render_mode="rgb_array", **config.env.arguments())
@@ -107,8 +107,8 @@ def _film(config: RunConfig, folder: RunFolder, acted: Behaviour, found: dict[st
                 write_atomically(folder.preferences / f"{name}.gif", Clip(_beside(films), every / fps).gif())
                 written.append(f"{name}.gif")
         env.close()
-    except Exception:  # a library that draws is missing, or a display: clips are not worth the run
-        return written
+    except Exception as error:  # a library that draws is missing, or a display: clips are not worth the run
+        found["no_clips"] = str(error) or type(error).__name__
     return written
 
 
