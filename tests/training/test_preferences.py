@@ -407,3 +407,22 @@ def test_any_spaces_and_agents(case: str, tmp_path: Path) -> None:
 def test_a_score_that_is_not_there_is_told(tmp_path: Path) -> None:
     finished = begin(tmp_path, *SAC, "reward.score=rewards.people:rightmost")
     assert finished.code == 2 and "reward.score=rewards.people:rightmost cannot be loaded" in finished.err
+
+
+@every_run
+def test_without_novelty_an_agent_learns_nothing_before_the_first_fit(kind: str, tmp_path: Path) -> None:
+    settings = (*RUNS[kind], "reward.entropy=false", "reward.explore_steps=200", "checkpoint_every=20")
+    killed = begin(tmp_path, *settings, "keep_checkpoints=100", fault=MOMENTS["before the first fit"])
+    assert killed.code == -signal.SIGKILL, killed.err
+    first, *_, last = (checkpoint.load(kept) for kept in checkpoint.checkpoints(tmp_path / "run" / "checkpoints"))
+    assert first["counters"]["num_timesteps"] < last["counters"]["num_timesteps"]
+    assert not changed(first, last)
+    resume(tmp_path)
+    assert changed(last, checkpoint.load(newest(tmp_path / "run")))
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether any weight of a policy has changed from one checkpoint to another."""
+    pairs = [(value, after["modules"]["policy"][key]) for key, value in before["modules"]["policy"].items()]
+    assert pairs
+    return any(not np.array_equal(one, other) for one, other in pairs)

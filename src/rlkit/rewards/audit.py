@@ -106,7 +106,7 @@ def audit(loop: PreferenceLoop, policy: Behaviour, chance: Behaviour, *, gamma: 
     found["calibration"] = _calibration(loop)
     found |= _fresh(loop, policy, seed)
     found["distance_to_labelled"] = _distance_to_labelled(loop, policy.batch, rng)
-    found |= extremes(policy, learned["policy"], true["policy"])
+    found |= extremes(policy, chance, learned, known)
     return found | {"verdict": verdict(found)}
 
 
@@ -222,12 +222,20 @@ def _nearest(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     return np.sqrt(np.maximum(squares.min(1), 0.0))
 
 
-def extremes(policy: Behaviour, learned: NDArray[Any], true: NDArray[Any] | None) -> dict[str, list[dict[str, Any]]]:
-    """The segments of the policy that the model loves and hates, and those it loves more than the truth does."""
-    loves = returns(learned, policy.batch)
-    place = ranks(loves) / len(loves)
-    right = None if true is None else returns(true, policy.batch)
-    true_place = None if right is None else ranks(right) / len(right)
+def extremes(
+    policy: Behaviour, chance: Behaviour, learned: Mapping[str, Any], true: Mapping[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """The segments of the policy that the model loves and hates, and those it loves more than the truth does.
+
+    Places are among the policy's segments and those of random actions: a policy may do the same thing always.
+    """
+
+    def placed(rewards: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        own, others = (returns(rewards[name], part.batch) for name, part in _named(policy, chance))
+        return own, (ranks(np.concatenate([own, others])) / (len(own) + len(others)))[: len(own)]
+
+    loves, place = placed(learned)
+    right, true_place = placed(true) if true else (None, None)
     order = np.argsort(-loves, kind="stable")
     chosen = {"loved": order, "hated": order[::-1]}
     if true_place is not None:

@@ -53,7 +53,7 @@ class PreferencesConfig(RewardConfig):
         explore_steps: Steps before the first question; null: a twentieth of the run, 10,000 at most, but as many as two
             segments of each environment have.
         entropy: Until then the agent is rewarded for what is unlike all it has seen (PEBBLE; Lee et al. 2021); false:
-            it has no reward, and acts as it did at the beginning.
+            it has no reward and learns nothing, on-policy agents act as they did at the beginning, others at random.
         entropy_neighbours: An observation is as novel as it is far from the so many-th nearest of those seen.
         rounds: Of questions, each followed by a fit, spread evenly from the first to ``asked_by``.
         asked_by: Share of the run by which all labels are asked.

@@ -154,6 +154,8 @@ def _left(edges: Sequence[int], layers: Sequence[tuple[int, int]]) -> int:
 
 
 def _drawn(shape: tuple[int, ...], fan_in: int, generator: th.Generator) -> th.Tensor:
-    """Weights uniform within the bound of He et al. (2015), so that layers keep the variance."""
-    bound = math.sqrt(6.0 / ((1.0 + SLOPE**2) * fan_in))
-    return (2.0 * th.rand(shape, generator=generator) - 1.0) * bound
+    """Weights uniform within 1 / sqrt(fan_in), as ``torch.nn.Linear`` draws them.
+
+    Larger ones, as of He et al. (2015), give each step a reward of its own that few answers do not unlearn.
+    """
+    return (2.0 * th.rand(shape, generator=generator) - 1.0) / math.sqrt(fan_in)

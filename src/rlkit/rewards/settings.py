@@ -121,7 +121,7 @@ class ModelConfig:
         filter: Leave out answers that the members which did not see them find hard to believe, and turn round those
             they find unbelievable (RIME; Cheng et al. 2024).
         bootstrap: Each member learns from comparisons drawn with replacement, and is validated on the rest.
-        l2: Initial coefficient of the weights' squares.
+        l2: Coefficient of the weights' squares, at first.
         adapt_l2: Move it to keep the validation loss 1.1 to 1.5 times the training loss.
         reward_std: Standard deviation that each member's reward is scaled to.
         dropout: Of convolutions, while fitting.
@@ -134,14 +134,14 @@ class ModelConfig:
     learning_rate: float = 1e-3
     batch_size: int = 64
     epochs: int = 50
-    stop_accuracy: float = 0.97
+    stop_accuracy: float = 1.0
     noise: float = 0.1
     smoothing: float = 0.05
     crop: float = 0.8
     filter: bool = True
     bootstrap: bool = True
-    l2: float = 1e-5
-    adapt_l2: bool = True
+    l2: float = 0.02
+    adapt_l2: bool = False
     reward_std: float = 1.0
     dropout: float = 0.5
     keep: int = 5_000
@@ -154,7 +154,7 @@ def paper_queries() -> QueryConfig:
 
 def paper_model() -> ModelConfig:
     """As Christiano et al. (2017) fit."""
-    return ModelConfig(stop_accuracy=1.0, smoothing=0.0, crop=1.0, filter=False, keep=3_000)
+    return ModelConfig(smoothing=0.0, crop=1.0, filter=False, l2=1e-5, adapt_l2=True, keep=3_000)
 
 
 def check_range(key: str, value: float, low: float, high: float | None) -> None:

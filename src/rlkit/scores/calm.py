@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rlkit.rewards.segments import SegmentBatch
 
-MOVE = 2.0  # what moving all set points through their whole range costs; a step of good control is paid -1.3
+MOVE = 20.0  # what moving all set points through their whole range costs; a step of good control is paid -1.3
 WORST = 5.0  # beyond this, an operator sees no difference
 
 
@@ -29,7 +29,7 @@ def calm(segments: SegmentBatch) -> NDArray[np.float64]:
         >>> still = SegmentBatch(nothing, nothing, np.zeros((1, 3)), np.array([3]), np.array([0]))
         >>> jumps = still._replace(actions=np.array([[[-1.0, -1.0], [1.0, 1.0], [1.0, 0.0]]]))
         >>> calm(still).tolist(), calm(jumps).tolist()
-        ([[0.0, 0.0, 0.0]], [[0.0, -2.0, -0.5]])
+        ([[0.0, 0.0, 0.0]], [[0.0, -20.0, -5.0]])
     """
     return np.maximum(segments.rewards.astype(np.float64), -WORST) + moves(segments) * -MOVE
 

@@ -68,6 +68,7 @@ SWITCHES: dict[str, Settings] = {
     "no_relabel": ("reward.relabel=false",),
     "no_novelty": ("reward.entropy=false",),
     "no_critic_reset": ("reward.reset_critic=false",),
+    "adaptive_l2": ("reward.model.adapt_l2=true", "reward.model.l2=1e-5"),
     "no_crops": ("reward.model.crop=1",),
     "no_recent_pool": ("reward.queries.newest=0",),
     "no_diversity": ("reward.queries.diverse=false",),
@@ -77,15 +78,17 @@ SWITCHES: dict[str, Settings] = {
 }
 
 
-def _by_labels(counts: Sequence[int], *learned: str, shuffled: bool = True, peer: bool = True) -> dict[str, Settings]:
-    """Arms by number of labels, the peer's, the control whose teacher tosses a coin, and the true reward."""
+def _by_labels(
+    counts: Sequence[int], *learned: str, shuffled: bool = True, peer: bool = True, scale: float = 1.0
+) -> dict[str, Settings]:
+    """Arms by number of labels, the peer's, the control whose teacher tosses a coin, and the true reward, scaled."""
     own = (*LEARN, *learned)
     arms = {labels_arm(labels): (*own, f"reward.labels={labels}") for labels in counts}
     if peer:
         arms |= {peer_arm(labels): arms[labels_arm(labels)] for labels in counts if labels}
     if shuffled:
         arms[SHUFFLED] = (*own, "reward.labels=700", "reward.teacher.mistake=0.5")
-    return {**arms, TRUE: ()}
+    return {**arms, TRUE: () if scale == 1.0 else (f"reward.scale={scale:g}",)}
 
 
 def _by_teacher(*learned: str) -> dict[str, Settings]:
@@ -119,7 +122,7 @@ STAGES: dict[str, LearnedStage] = {
     "pendulum": LearnedStage(
         title="Pendulum-v1",
         settings=PENDULUM,
-        arms=_by_labels(LABELS, "reward.segment=25"),
+        arms=_by_labels(LABELS, "reward.segment=25", scale=0.25),
         steps=12_000,
         eval_every=1_000,
         seeds=5,
@@ -130,7 +133,7 @@ STAGES: dict[str, LearnedStage] = {
     "reacher": LearnedStage(
         title="Reacher-v5",
         settings=REACHER,
-        arms=_by_labels(LABELS, "reward.segment=25"),
+        arms=_by_labels(LABELS, "reward.segment=25", scale=10.0),
         steps=24_000,
         eval_every=1_000,
         seeds=5,
@@ -219,7 +222,8 @@ PREFACE = f"""\
 Made by `python scripts/study.py preferences`, which goes on where it was stopped and can be started once for each core.
 Arms of a stage have the same agent and the same environment steps, those before the first question included; scripted
 teachers answer, and the agent never sees the task's reward. `{labels_arm(700)}` has 700 comparisons in all,
-`{labels_arm(0)}` none and no reward at all, `{SHUFFLED}` 700 whose answers are a coin's toss, `{TRUE}` the task's own.
+`{labels_arm(0)}` none and no reward at all, `{SHUFFLED}` 700 whose answers are a coin's toss, `{TRUE}` the task's own,
+times 0.25 on Pendulum and times 10 on Reacher: about as large as learned rewards are.
 Torque penalties are off in Gymnasium's tasks of MuJoCo, for all arms. Hopper's episodes go on after a fall, so that
 their end tells nothing; the walker's do end (`reward.ends=shown`), and what that alone tells is in `{SHUFFLED}`.
 `{peer_arm(700)}` is `imitation` 1.0.1 with as many comparisons by the oracle and as many environment steps, the same
@@ -230,9 +234,9 @@ in brackets. *Share*: 0 is what random actions get ({CHANCE_EPISODES} episodes, 
 of the reference: the true reward's runs, or among teachers those of the oracle without errors. *Rank correlation*: of
 learned and true returns of segments, the trained policy's and random actions' together, from each run's audit. *CPU
 min*: of learning, evaluations apart. In the table of switches, `{MODERN}` is `reward=preferences`, `paper` is
-`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off. Two tables are of tastes that no
-task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and policies are judged by it too; the
-tables say what an episode of theirs is worth.
+`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (`adaptive_l2`: changed). Two
+tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and
+policies are judged by it too; the tables say what an episode of theirs is worth.
 """
 
 

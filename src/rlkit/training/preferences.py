@@ -8,6 +8,7 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
@@ -42,6 +43,7 @@ class Preferences:
     def __init__(self, config: RunConfig, envs: LearnedRewardEnvs, folder: RunFolder) -> None:
         reward: PreferencesConfig = config.reward
         self._config, self._envs, self._folder = reward, envs, folder
+        self._explored = reward.explore(config.steps, envs.num_envs)
         score = None if reward.score is None else load_score(reward.score)
         fps: Any = envs.metadata.get("render_fps")
         header = Header(
@@ -66,13 +68,23 @@ class Preferences:
         )
         envs.source = self.loop
 
+    def hold(self, model: BaseAlgorithm) -> None:
+        """Let an agent without a reward learn nothing until it has one; off-policy agents act at random until then."""
+        if self._config.entropy or not self._config.labels or self.loop.model.fits:
+            return
+        if isinstance(model, OffPolicyAlgorithm):
+            model.learning_starts = max(model.learning_starts, self._explored)
+        vars(model)["train"] = lambda *_, **__: None  # until the first fit
+
     def apply(self, model: BaseAlgorithm, outcome: Round) -> None:
         """Let the agent know of a round: what it keeps gets the new rewards, and figures go to its logger."""
         config, scale = self._config, self._envs.reward_scale
         if outcome.fitted and config.relabel:
             relabel(model, self._envs.observation_space, lambda *step: self.loop.rewards_of(*step) * scale)
-        if outcome.first_fit and config.reset_critic and config.entropy:
-            reset_critic(model, RESET_UPDATES)
+        if outcome.first_fit:
+            vars(model).pop("train", None)
+            if config.reset_critic and config.entropy:
+                reset_critic(model, RESET_UPDATES)
         for name, value in outcome.figures.items():
             model.logger.record(f"preferences/{name}", value)
         if outcome.fitted:
@@ -100,6 +112,9 @@ class PreferenceCallback(BaseCallback):
     def __init__(self, preferences: Preferences, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
         super().__init__()
         self._preferences, self._say, self._stopping = preferences, say, stopping
+
+    def _on_training_start(self) -> None:
+        self._preferences.hold(self.model)
 
     def _on_rollout_start(self) -> None:
         for outcome in self._preferences.loop.advance(self._stopping, self._say):

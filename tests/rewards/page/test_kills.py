@@ -164,8 +164,9 @@ def test_server_trainer_or_both_killed(tmp_path: Path) -> None:
 
 def answers(store: ComparisonStore) -> list[tuple[int, str, str, int]]:
     """All that stand, in order: pair, the client's id, what was chosen on the screen, id."""
-    clients = dict(store.rows("SELECT id, client FROM answers"))
+    labels = store.labels()
+    clients = dict(store.rows("SELECT id, client FROM answers"))  # after them: answers come while this reads
     return [
         (label.pair, clients[label.id], label.answer.side(label.swapped) or label.answer.value, label.id)
-        for label in store.labels()
+        for label in labels
     ]
