@@ -185,7 +185,7 @@ def main(repeats: int = 7) -> None:
         runs |= {
             "ours, its network": fitted(store, **MEMBER),
             "ours, 3 members of 2x64": fitted(store),
-            "ours, all of the modern mode": fitted(store, bootstrap=True, adapt_l2=True, filter=True, smoothing=0.05),
+            "ours, all of the modern mode": fitted(store, bootstrap=True, filter=True, smoothing=0.05),
         }
         rows = table(alternated(runs, repeats))
         choice = sorted(chosen(store)() for _ in range(repeats + 1))
