@@ -177,9 +177,21 @@ def test_validation_loss_is_kept_near_the_training_loss(tmp_path: Path) -> None:
 def test_l2_shrinks_weights(tmp_path: Path) -> None:
     norms = []
     for l2 in (0.0, 0.1):
-        model, _ = fitted_model(tmp_path / str(l2), 30, l2=l2, adapt_l2=False, batch_size=4, stop_accuracy=1.0)
+        model, _ = fitted_model(tmp_path / str(l2), 30, l2=l2, batch_size=4)
         norms.append(model.network.square_sums().sum().item())
     assert norms[1] < 0.9 * norms[0]
+
+
+def test_a_fit_ends_early_where_it_is_asked_to(tmp_path: Path) -> None:
+    """And with the paper's l2, which moves, it goes to the last epoch."""
+    _, labels = fitted_model(tmp_path, 60, epochs=1)
+    taken = {}
+    for name, settings in {"early": {"stop_accuracy": 0.8}, "late": {"adapt_l2": True, "l2": 1e-5}}.items():
+        model = RewardModel(OBSERVATIONS, ACTIONS, ModelConfig(epochs=60, **settings), seed=0)
+        taken[name] = fit(model, labels)
+        assert (model.l2 == model.config.l2).all() != (name == "late")
+    assert taken["early"].epochs < taken["late"].epochs == 60
+    assert taken["early"].train_accuracy > 0.75
 
 
 def test_fits_go_on_bit_for_bit(tmp_path: Path) -> None:
@@ -299,7 +311,7 @@ def test_a_comparison_takes_a_quarter_of_a_millisecond(tmp_path: Path) -> None:
     """A network of Pendulum's size (2 x 32), segments of 100 steps, one thread; CPU time, since others run."""
     store = new_store(tmp_path, segment=100)
     label_pairs(store, 64)
-    settings = {"members": 1, "net_arch": [32, 32], "epochs": 10, "stop_accuracy": 1.0, "filter": False}
+    settings = {"members": 1, "net_arch": [32, 32], "epochs": 10, "filter": False}
     model = RewardModel(OBSERVATIONS, ACTIONS, ModelConfig(**settings), seed=0)
     labels = LabelSet(store, model, seed=0)
     labels.update(store.newest())

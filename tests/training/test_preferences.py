@@ -70,6 +70,7 @@ DQN = (
     *SMALL,
     "steps=300",
     "n_envs=2",
+    "reward.entropy=false",
     "agent.replay=compact",
     "agent.learning_starts=40",
     "agent.batch_size=8",

@@ -43,7 +43,6 @@ class Preferences:
     def __init__(self, config: RunConfig, envs: LearnedRewardEnvs, folder: RunFolder) -> None:
         reward: PreferencesConfig = config.reward
         self._config, self._envs, self._folder = reward, envs, folder
-        self._explored = reward.explore(config.steps, envs.num_envs)
         score = None if reward.score is None else load_score(reward.score)
         fps: Any = envs.metadata.get("render_fps")
         header = Header(
@@ -73,7 +72,7 @@ class Preferences:
         if self._config.entropy or not self._config.labels or self.loop.model.fits:
             return
         if isinstance(model, OffPolicyAlgorithm):
-            model.learning_starts = max(model.learning_starts, self._explored)
+            model.learning_starts = max(model.learning_starts, self.loop.schedule.round_step(0))
         vars(model)["train"] = lambda *_, **__: None  # until the first fit
 
     def apply(self, model: BaseAlgorithm, outcome: Round) -> None:
