@@ -54,22 +54,35 @@ class Tab:
             time.sleep(0.02)
 
     @property
+    def name(self) -> str:
+        """Who sits here."""
+        return str(self.run("localStorage['rlkit-label:name']"))
+
+    @property
     def mode(self) -> str:
         return str(self.run("document.body?.dataset.mode"))
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is asked, since the training has ended."""
+        return self.mode == "rest" and "The training is over" in self.text("rest-title")
+
+    @property
+    def asks(self) -> bool:
+        """Whether it shows a pair."""
+        return self.mode == "label" and self.run("document.getElementById('stage').dataset.ready") == "true"
+
     def ready(self) -> None:
         """Wait for a pair, and a moment: keys that come at once are taken for those of the pair before."""
-        self.until(
-            lambda: self.mode == "label" and self.run("document.getElementById('stage').dataset.ready") == "true"
-        )
+        self.until(lambda: self.asks)
         time.sleep(0.3)
 
     def answer(self, key: str) -> None:
-        """Press a key, and wait until its answer is on the disk."""
+        """Press a key, and wait until its answer is on the disk and the pair is off the screen."""
         self.ready()
-        before = len(self.store.labels())
+        before, lease = len(self.store.labels()), self.held()[0]
         self.press(key)
-        self.until(lambda: len(self.store.labels()) == before + 1)
+        self.until(lambda: len(self.store.labels()) == before + 1 and lease not in self.held())
 
     def write_goal(self, name: str, text: str, tie_breakers: str = "", must_nots: str = "") -> None:
         """Fill the first form, and send it."""

@@ -22,9 +22,9 @@ from rlkit.training.preferences import load_score
 WHO = "Script"
 
 
-def key_for(store: ComparisonStore, lease: str, score: Score) -> str:
-    """What somebody presses who sees the pair of this lease and goes by the score."""
-    shown = Desk(store).lent(WHO, lease)
+def key_for(store: ComparisonStore, name: str, lease: str, score: Score) -> str:
+    """What somebody of this name presses who sees the pair of this lease and goes by the score."""
+    shown = Desk(store).lent(name, lease)
     batch = stack([store.segment(shown.pair.first), store.segment(shown.pair.second)])
     inside = np.arange(batch.rewards.shape[1]) < batch.lengths[:, None]
     first, second = np.where(inside, score(batch), 0.0).sum(1)
@@ -33,15 +33,22 @@ def key_for(store: ComparisonStore, lease: str, score: Score) -> str:
     return str(LEFT if (first > second) != shown.swapped else RIGHT)
 
 
-def teach(tab: Tab, goal: str, score: Score, answers: int) -> None:
-    """Go through the lesson, and answer so many pairs."""
+def learn(tab: Tab, goal: str) -> None:
+    """Go through the lesson."""
     tab.write_goal(WHO, goal)
     for number in range(1, 6):
         tab.explain(number, "It is nearer to the goal.")
     tab.begin()
-    for _ in range(answers):
-        tab.ready()
-        tab.answer(key_for(tab.store, tab.held()[0], score))
+
+
+def answer(tab: Tab, score: Score, most: int) -> int:
+    """Answer at most so many pairs, until the training is over; says how many."""
+    for answered in range(most):
+        tab.until(lambda: tab.asks or tab.over)
+        if tab.over:
+            return answered
+        tab.answer(key_for(tab.store, tab.name, tab.held()[0], score))
+    return most
 
 
 def main(run: Path, score: str, answers: int) -> None:
@@ -52,9 +59,11 @@ def main(run: Path, score: str, answers: int) -> None:
     try:
         driver.get(server.link)
         begun = time.monotonic()
-        teach(Tab(driver, store), f"What {score} says.", load_score(score), answers)
+        tab = Tab(driver, store)
+        learn(tab, f"What {score} says.")
+        answered = answer(tab, load_score(score), answers)
         driver.save_screenshot(str(run / "page.png"))
-        print(f"{answers} answers in {time.monotonic() - begun:.0f} s")
+        print(f"{answered} answers in {time.monotonic() - begun:.0f} s")
     finally:
         driver.quit()
         store.close()

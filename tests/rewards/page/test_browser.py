@@ -18,6 +18,7 @@ from rewards.lived import make_run
 from rewards.page.browser import teach
 from rewards.page.server import Server
 from rewards.page.tab import DOWN, LEFT, RIGHT, UP, By, Keys, Tab, needs_chromium
+from rewards.page.teach import answer
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.clips import unpack
 from rlkit.rewards.store import STORE, ComparisonStore
@@ -229,12 +230,22 @@ def test_unsent_answers_survive_a_closed_tab(tab: Tab, server: Server) -> None:
     tab.until(lambda: len(tab.store.labels(before)) == 1)
 
 
-def test_how_training_stands_is_told(tab: Tab) -> None:
+def tell(tab: Tab, state: str, **more: Any) -> None:
+    """Say how the training stands."""
     note = {"every_s": 5.0, "next_fit_s": None, "missing": 4, "last_fit": False, "starving": False}
+    tab.store.note("training", note | {"time": time.time(), "state": state} | more)
 
-    def tell(state: str, **more: Any) -> None:
-        tab.store.note("training", note | {"time": time.time(), "state": state} | more)
 
+def test_a_script_answers_until_the_training_is_over(tab: Tab) -> None:
+    tell(tab, "learning")
+    assert answer(tab, lambda segments: segments.rewards, 2) == 2
+    tell(tab, "ended")
+    tab.until(lambda: "training is over" in tab.text("effect"))
+    assert answer(tab, lambda segments: segments.rewards, 9) == 1  # the pair on the screen
+    tell(tab, "learning")  # for other tests
+
+
+def test_how_training_stands_is_told(tab: Tab) -> None:
     for state, more, words in (
         ("waiting", {}, "waits for its first answers: 4 pairs to go"),
         ("learning", {"next_fit_s": 100.0}, "reach the agent in about 2 min"),
@@ -243,14 +254,14 @@ def test_how_training_stands_is_told(tab: Tab) -> None:
         ("stopped", {}, "was stopped"),
         ("ended", {}, "training is over"),
     ):
-        tell(state, **more)
+        tell(tab, state, **more)
         tab.until(lambda words=words: words in tab.text("effect"))  # type: ignore[misc]
     tab.answer(LEFT)
-    tab.until(lambda: tab.mode == "rest" and "The training is over" in tab.text("rest-title"))
+    tab.until(lambda: tab.over)
     tab.click("#rest-on")
     tab.answer(RIGHT)
     tab.ready()
-    tell("learning")  # for other tests
+    tell(tab, "learning")  # for other tests
 
 
 def test_a_phone_shows_everything_without_scrolling(tab: Tab) -> None:

@@ -27,7 +27,7 @@ def test_it_prefers_what_the_score_prefers_whichever_side_it_is_on(tmp_path: Pat
     sides = []
     for _ in range(12):
         (pair,) = browser.next()
-        side = {LEFT: "left", RIGHT: "right"}[key_for(store, pair["lease"], number)]
+        side = {LEFT: "left", RIGHT: "right"}[key_for(store, WHO, pair["lease"], number)]
         browser.answer(pair["lease"], side)
         sides.append(side)
     assert len(set(sides)) == 2

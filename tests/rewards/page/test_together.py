@@ -82,7 +82,7 @@ def test_answers_by_key_teach_a_run_as_it_goes_on(driver: Any, tmp_path: Path) -
         tab.answer(key)
         pressed.append(KEYS[key])
     assert command.wait().code == 0, command.err
-    tab.until(lambda: tab.mode == "rest" and "The training is over" in tab.text("rest-title"))
+    tab.until(lambda: tab.over)
     assert "12 of 12, 0 left" in tab.text("count")
 
     labels = store.labels()
