@@ -89,6 +89,7 @@ class CoolingConfig(EnvConfig):
     sensors: Any = "standard"
     faults: Any = "none"
     forecast: Any = None
+    observe_commands: bool = False
     load_noise: Any = 0.02
     reward: Any = "weighted"
     price: Any = 0.10

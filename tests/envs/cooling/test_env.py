@@ -119,7 +119,41 @@ def test_observations_are_the_sensors_of_the_true_readings() -> None:
         assert shown == pytest.approx(truth[name], rel=1e-6, abs=1e-5)
 
 
-EVERYTHING: dict[str, Any] = {"faults": "severe", "forecast": True, "sensors": {"set": "full", "dropout": 0.2}}
+@pytest.mark.parametrize("task", [{}, {"scaled": False, "control": "actuator", "forecast": True}])
+def test_commands_in_force_are_observed_if_asked_for(task: dict[str, Any]) -> None:
+    env, blind = make(observe_commands=True, **task), make(**task)
+    count = env.action_space.shape[0]
+    assert env.observation_names == (*blind.observation_names, *(f"command.{name}" for name in env.action_names))
+    observation, other = env.reset(seed=3)[0], blind.reset(seed=3)[0]
+    np.testing.assert_allclose(observation[-count:], env.default_action(), atol=1e-6)
+    for _ in range(3):
+        np.testing.assert_array_equal(observation[:-count], other)
+        action = env.action_space.sample()
+        observation, other = env.step(action)[0], blind.step(action)[0]
+        np.testing.assert_allclose(observation[-count:], action, rtol=1e-6, atol=1e-6)
+    assert env.observation_space.contains(observation)
+
+
+def test_the_commands_of_each_hall_begin_anew_with_its_episode() -> None:
+    envs = CoolingVectorEnv(2, observe_commands=True, autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    actions = np.full((2, 6), 0.5, np.float32)
+    observations = envs.step(actions)[0]
+    state = envs.get_state()
+    again = envs.reset(seed=1, options={"reset_mask": np.array([True, False])})[0]
+    np.testing.assert_allclose(again[0, -6:], envs.default_actions()[0], atol=1e-6)
+    np.testing.assert_allclose(again[1, -6:], 0.5)
+    envs.step(-actions)
+    envs.set_state(state)
+    np.testing.assert_array_equal(envs.observe()[0], observations)
+
+
+EVERYTHING: dict[str, Any] = {
+    "faults": "severe",
+    "forecast": True,
+    "sensors": {"set": "full", "dropout": 0.2},
+    "observe_commands": True,
+}
 
 
 @pytest.mark.parametrize("task", [{}, EVERYTHING])

@@ -60,8 +60,8 @@ class CoolingEnv(SingleEnv):
     ## Observation space
 
     ``Box(-1, 1)`` float32, each sensor's range spread over it; ``scaled=False``: engineering units.
-    ``observation_names`` tells the order: the sensors, then the clock, then the forecast. With the ``"standard"`` set
-    in ``two_zone``, 49 numbers:
+    ``observation_names`` tells the order: the sensors, the clock, the forecast, the commands. With the ``"standard"``
+    set in ``two_zone``, 49 numbers:
 
     | index | meaning | unit | range |
     |---|---|---|---|
@@ -149,6 +149,8 @@ IT power (kW), hottest and mean inlet (C), dew point (C), humidity (1), aisle pr
             (:func:`rlkit.envs.cooling.faults.parse_faults`).
         forecast: None, True, or a mapping such as ``{"leads_h": [1, 6], "temperature_error_k": 1.0}``
             (:class:`rlkit.envs.cooling.forecast.Forecast`).
+        observe_commands: Whether the actions in force are observed as well, as a building management system knows
+            them: those of the last step, or the plant's default set points.
         load_noise: Spread of the load about its table, or a mapping with ``spread`` and ``memory_s``.
         scaled: Whether actions and observations are spread over -1 to 1.
         reward: ``"cost"``, ``"weighted"``, or a mapping.

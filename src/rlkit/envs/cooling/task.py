@@ -53,6 +53,7 @@ class Task:
     sensors: Any = "standard"
     faults: Any = "none"
     forecast: Any = None
+    observe_commands: bool = False
     load_noise: float | Mapping[str, Any] | LoadNoise = 0.02
     reward: Any = "cost"
     price: Any = 0.10
@@ -72,8 +73,9 @@ class Task:
             raise UsageError(f"unknown control {self.control!r}: {nearest(str(self.control), CONTROLS)}")
         if self.substeps is not None and (not _is_whole(self.substeps) or not 1 <= self.substeps <= 100):
             raise UsageError(f"substeps is None or a whole number from 1 to 100, got {self.substeps!r}")
-        if not isinstance(self.scaled, bool):
-            raise UsageError(f"scaled is true or false, got {self.scaled!r}")
+        for name in ("scaled", "observe_commands"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is true or false, got {getattr(self, name)!r}")
         if self.start not in ("random", "anytime") and not _is_whole(self.start):
             raise UsageError(
                 f"start is 'random' (a day, at midnight), 'anytime' (also an hour) or a day of the year from 1 on, "
@@ -160,13 +162,15 @@ class Setup:
     def observation_names(self) -> tuple[str, ...]:
         """Of every observation."""
         ahead = () if self.forecast is None else tuple(name for name, *_ in self.forecast.columns())
-        return (*self.sensors.names, *CLOCK, *ahead)
+        commanded = (f"command.{name}" for name in self.action_names) if self.task.observe_commands else ()
+        return (*self.sensors.names, *CLOCK, *ahead, *commanded)
 
     @property
     def observation_units(self) -> tuple[str, ...]:
         """Of every observation, where they are not scaled."""
         ahead = () if self.forecast is None else tuple(unit for _, unit, *_ in self.forecast.columns())
-        return (*self.sensors.units, *("1" for _ in CLOCK), *ahead)
+        commanded = self.action_units if self.task.observe_commands else ()
+        return (*self.sensors.units, *("1" for _ in CLOCK), *ahead, *commanded)
 
     def observation_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Lowest and highest of every observation in engineering units."""
@@ -174,9 +178,10 @@ class Setup:
         ends = [] if self.forecast is None else [(a, b) for *_, a, b in self.forecast.columns()]
         clock = np.ones(len(CLOCK))
         lows, highs = np.array(ends).reshape(-1, 2).T
+        least, most = self.action_bounds() if self.task.observe_commands else ((), ())
         return (
-            np.concatenate([low, -clock, lows]).astype(np.float32),
-            np.concatenate([high, clock, highs]).astype(np.float32),
+            np.concatenate([low, -clock, lows, least]).astype(np.float32),
+            np.concatenate([high, clock, highs, most]).astype(np.float32),
         )
 
     def observation_space(self) -> spaces.Box:

@@ -173,6 +173,7 @@ class CoolingVectorEnv(BatchEnv):
         self._fail(rows, start=True)
         episode.begin_rows(rows, fixed, self._model, self.setup.start, self._batch, self._streams, self._observations)
         self._foresee(rows, 1)
+        self._show_commands(rows)
         for row in np.flatnonzero(rows) if laid else ():
             lay_faults(self.setup.faults, self._faults, int(row), laid[row] or ())
             self._has_faults |= bool(laid[row])
@@ -191,6 +192,10 @@ class CoolingVectorEnv(BatchEnv):
             episode.foresee_rows(
                 rows, start, *self._forecast, self._model, self._batch, self._streams, self._observations, column
             )
+
+    def _show_commands(self, rows: NDArray[np.bool_]) -> None:
+        if self.setup.task.observe_commands:
+            self._observations[rows, -len(self.setup.columns) :] = self.encode_actions(self.commands[rows])
 
     def _fixed(self, options: dict[str, Any]) -> NDArray[np.int64]:
         """What reset options fix, checked: shape ``(n, 4)``, days from 0."""
@@ -235,6 +240,7 @@ class CoolingVectorEnv(BatchEnv):
         episode.step_rows(rows, actions, self._handle)
         if self._forecast is not None:
             self._foresee(rows, 0)
+        self._show_commands(rows)
 
     def _step_info(self) -> dict[str, Any]:
         info: dict[str, Any] = dict(zip(_COSTS, self._returned(self._batch.costs), strict=True))
@@ -269,6 +275,7 @@ class CoolingVectorEnv(BatchEnv):
         self._has_faults = bool(state["has_faults"])
         episode.observe_rows(self._all_rows, self._model, self._batch, self._observations)
         self._foresee(self._all_rows, -1)
+        self._show_commands(self._all_rows)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """All that decides what happens next, by name; every array has a row for each hall."""
