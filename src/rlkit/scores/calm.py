@@ -1,7 +1,8 @@
 """A cooling policy taught an operator's taste: the same bill, with fewer moves of the set points.
 
 ``rlkit/DataCenterCooling-v0`` pays for energy and limits alone, and learned policies move set points at every step. An
-operator who looks at trends would rather have them still.
+operator who looks at trends would rather have them still. A reward model sees one step at a time: it can tell a move
+where the set points in force are observed (``env.observe_commands=true``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from rlkit.rewards.segments import SegmentBatch
 
-MOVE = 20.0  # what moving all set points through their whole range costs; a step of good control is paid -1.3
+MOVE = 100.0  # what moving all set points through their whole range costs; a step of good control is paid -1.3
 WORST = 5.0  # beyond this, an operator sees no difference
 
 
@@ -29,7 +30,7 @@ def calm(segments: SegmentBatch) -> NDArray[np.float64]:
         >>> still = SegmentBatch(nothing, nothing, np.zeros((1, 3)), np.array([3]), np.array([0]))
         >>> jumps = still._replace(actions=np.array([[[-1.0, -1.0], [1.0, 1.0], [1.0, 0.0]]]))
         >>> calm(still).tolist(), calm(jumps).tolist()
-        ([[0.0, 0.0, 0.0]], [[0.0, -20.0, -5.0]])
+        ([[0.0, 0.0, 0.0]], [[0.0, -100.0, -25.0]])
     """
     return np.maximum(segments.rewards.astype(np.float64), -WORST) + moves(segments) * -MOVE
 

@@ -61,7 +61,7 @@ RUNNER = (*SAC, "agent.net_arch=[128,128]", "agent.learning_starts=2000", "eval_
 HOPPER = ("env=gym", "env.id=Hopper-v5", "env.kwargs={terminate_when_unhealthy:false,ctrl_cost_weight:0}", *RUNNER)
 CHEETAH = ("env=gym", "env.id=HalfCheetah-v5", "env.kwargs={ctrl_cost_weight:0}", *RUNNER)
 BARGAINER = ("env=negotiation", "threads=1")
-OPERATOR = ("env=cooling", "threads=1")
+OPERATOR = ("env=cooling", "env.observe_commands=true", "threads=1")
 FAIRNESS, CALM = "rlkit.scores.fairness:fair_deals", "rlkit.scores.calm:"
 SWITCHES: dict[str, Settings] = {
     MODERN: (),
@@ -208,8 +208,8 @@ STAGES: dict[str, LearnedStage] = {
         title="A cooling policy taught an operator's taste: fewer moves of set points",
         settings=OPERATOR,
         arms=_by_taste(f"{CALM}calm", 700),
-        steps=1_000_000,
-        eval_every=100_000,
+        steps=4_000_000,
+        eval_every=400_000,
         seeds=5,
         scores=(f"{CALM}calm", f"{CALM}moves"),
         kind="taste",
