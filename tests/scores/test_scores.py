@@ -38,6 +38,17 @@ def test_deals_are_fair_as_things_are_split(max_turns: int) -> None:
         assert found[row] == pytest.approx(1.0 - abs(2.0 * share - 1.0))
 
 
+def test_a_deal_counts_once_however_long_it_shows() -> None:
+    """A pool of two things, one offered to either side, agreed upon in the second step of four."""
+    seen = np.zeros((1, 4, 2 + 10 + 24 + 33 + 24), np.float32)
+    pool, offer = seen[..., 12:36].reshape(1, 4, 3, 8), seen[..., -24:].reshape(1, 4, 3, 8)
+    assert np.shares_memory(pool, seen) and np.shares_memory(offer, seen)
+    pool[..., 0], offer[..., 0] = 1.0, 1.0
+    pool[..., 0, :3], offer[..., 0, :2] = 1.0, 1.0
+    seen[:, 1:, 0] = 1.0
+    assert fair_deals(of(seen)).tolist() == [[0.0, 1.0, 0.0, 0.0]]
+
+
 def test_what_is_no_negotiation_is_told() -> None:
     with pytest.raises(UsageError, match="env=negotiation"):
         fair_deals(of(np.zeros((2, 3, 20))))

@@ -19,10 +19,10 @@ ITEMS, POOL_CODE, VALUE_CODE = 3, 8, 11
 
 
 def fair_deals(segments: SegmentBatch) -> NDArray[np.float64]:
-    """How evenly the things are split, in every step that shows a deal: 1 in halves, 0 if one has all; else 0.
+    """How evenly the things are split, in the step that shows the deal first: 1 in halves, 0 if one has all; else 0.
 
-    A game that is over stands still for the rest of a segment (``reward.ends=absorbing``): an early deal shows longer.
-    A reward model sees it once, and then that it is over.
+    A game that is over stands still for the rest of a segment (``reward.ends=absorbing``), and no more is told of it:
+    an early deal is worth what a late one is.
 
     Args:
         segments: Of negotiations of at least two turns.
@@ -43,7 +43,9 @@ def fair_deals(segments: SegmentBatch) -> NDArray[np.float64]:
     offer = _count(seen[..., -ITEMS * POOL_CODE :])
     pool = _count(seen[..., -ITEMS * (2 * POOL_CODE + VALUE_CODE) : -ITEMS * (POOL_CODE + VALUE_CODE)])
     share = offer / np.maximum(pool, 1.0)  # of one of the two, it does not matter whose
-    return np.where(seen[..., AGREED] > 0.5, 1.0 - np.abs(2.0 * share - 1.0), 0.0)
+    agreed = seen[..., AGREED] > 0.5
+    agreed[:, 1:] &= ~agreed[:, :-1]
+    return np.where(agreed, 1.0 - np.abs(2.0 * share - 1.0), 0.0)
 
 
 def _count(code: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -113,9 +113,10 @@ def _by_switch(*learned: str) -> dict[str, Settings]:
     return {**arms, "paper": ("reward=preferences_paper", *LEARN[1:], *learned)}
 
 
-def _by_taste(score: str, labels: int) -> dict[str, Settings]:
-    """Arms with so many comparisons by a score that is not the task's, and the task's own reward."""
-    return {labels_arm(labels): (*LEARN, f"reward.score={score}", f"reward.labels={labels}"), TRUE: ()}
+def _by_taste(score: str, counts: Sequence[int], *learned: str) -> dict[str, Settings]:
+    """Arms by number of comparisons by a score that is not the task's, and the task's own reward."""
+    own = (*LEARN, *learned, f"reward.score={score}")
+    return {labels_arm(labels): (*own, f"reward.labels={labels}") for labels in counts} | {TRUE: ()}
 
 
 STAGES: dict[str, LearnedStage] = {
@@ -196,7 +197,7 @@ STAGES: dict[str, LearnedStage] = {
     "fairness": LearnedStage(
         title="A bargainer taught fairness from comparisons of deals",
         settings=BARGAINER,
-        arms=_by_taste(FAIRNESS, 500),
+        arms=_by_taste(FAIRNESS, (500, 1500), "reward.segment=12", "reward.model.crop=1"),
         steps=500_000,
         eval_every=100_000,
         seeds=5,
@@ -207,7 +208,7 @@ STAGES: dict[str, LearnedStage] = {
     "calm": LearnedStage(
         title="A cooling policy taught an operator's taste: fewer moves of set points",
         settings=OPERATOR,
-        arms=_by_taste(f"{CALM}calm", 700),
+        arms=_by_taste(f"{CALM}calm", (700,)),
         steps=4_000_000,
         eval_every=400_000,
         seeds=5,
