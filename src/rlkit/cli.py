@@ -40,7 +40,7 @@ Judge the agent of a run.    python scripts/evaluate.py run=<folder> [key=value 
   safety=standard                  cooling: judge it behind the safety layers (docs/cooling-safety.md)
   bounds=false                     cooling: leave out perfect-model control, which takes most of the time
   probes=true                      locomotion: probe it too (friction, rumble strips, mass, inclines, pushes)
-  episodes=100                     cooling, locomotion, and environments without a table of their own: how many
+  episodes=100                     cooling, locomotion, environments without a table of their own, and score=: how many
   score=module:function            sum that over episodes too, a score as reward.score= takes it (docs/preferences.md)
   save=false                       true: replace the run's evaluation.json
   video=clip.gif                   film an episode too: .gif, .webp, or .mp4 (extra [video])
@@ -220,7 +220,7 @@ def _train_help(arguments: list[str]) -> str:
 
 
 def _evaluate(arguments: list[str]) -> int:
-    from rlkit.training.evaluation import evaluate_run, every_setting, save_judgement
+    from rlkit.training.evaluation import evaluate_run, every_setting, save_judgement, settings_of
     from rlkit.training.film import VIDEO, read_film
     from rlkit.training.folder import RunFolder
 
@@ -234,11 +234,14 @@ def _evaluate(arguments: list[str]) -> int:
         raise UsageError(f"save must be true or false, got {save!r}")
     film = read_film({name: settings.pop(name) for name in VIDEO if name in settings})
     score = settings.pop("score", None)
+    of_score = dict(settings)
+    if score is not None and "episodes" not in settings_of(folder.read_config().env):
+        settings.pop("episodes", None)  # which are the score's alone
     judgement, tables = evaluate_run(folder, settings)
     if score is not None:
         from rlkit.training.scoring import score_run
 
-        judgement["scored"], line = score_run(folder, str(score), settings)
+        judgement["scored"], line = score_run(folder, str(score), of_score)
         tables += line
     print(tables)
     if save:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,3 +89,17 @@ def test_the_command_tells_and_saves_it(cartpole_run: Path, tmp_path: Path, caps
     assert f"toys:paid: {scored['mean']:.2f} [" in capsys.readouterr().out
     assert cli.evaluate_main([*arguments, "score=toys:pait"]) == 2
     assert "cannot be loaded" in capsys.readouterr().err
+
+
+def test_episodes_are_a_scores_where_the_table_has_none(
+    monkeypatch: pytest.MonkeyPatch, cartpole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = SimpleNamespace(
+        SETTINGS=("rivals",), evaluate=lambda policy, arguments: {"score": 1.0}, markdown=lambda judgement: "a table"
+    )
+    monkeypatch.setattr("rlkit.training.evaluation.task_evaluation", lambda config: table)
+    arguments = [f"run={cartpole_run}", "episodes=3"]
+    assert cli.evaluate_main([*arguments, "score=toys:paid"]) == 0
+    assert "(3 episodes)" in capsys.readouterr().out
+    assert cli.evaluate_main(arguments) == 2
+    assert "are not judged by episodes=" in capsys.readouterr().err

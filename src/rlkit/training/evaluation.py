@@ -135,8 +135,7 @@ def judge(policy: Policy, config: RunConfig, settings: dict[str, Any] | None = N
         UsageError: If a setting is not possible.
     """
     own = task_evaluation(config.env)
-    allowed = own.SETTINGS if own is not None else ("episodes",)
-    _check_settings(f"agents of {config.env.id}", settings, allowed)
+    _check_settings(f"agents of {config.env.id}", settings, settings_of(config.env))
     if own is not None:
         judgement: dict[str, Any] = own.evaluate(policy, config.env.arguments(judging=True), **(settings or {}))
         return judgement
@@ -196,6 +195,12 @@ def task_evaluation(config: EnvConfig) -> ModuleType | None:
     if row is None or row.evaluation is None or config.pixels:
         return None
     return importlib.import_module(row.evaluation)
+
+
+def settings_of(config: EnvConfig) -> Sequence[str]:
+    """Names of what the judgement of agents of a task can be told."""
+    own = task_evaluation(config)
+    return ("episodes",) if own is None else own.SETTINGS
 
 
 def evaluate_run(folder: RunFolder, settings: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
