@@ -237,7 +237,7 @@ REWARD_MISTAKES: dict[str, tuple[list[str], str]] = {
     "small pool": (["reward.pool_steps=500"], "must hold 4 segments of reward.segment=50 steps of each of 8"),
     "no agent": (
         ["env=cooling", "agent=pue_predictor"],
-        "agent=pue_predictor chooses no actions that could be compared",
+        "agent=pue_predictor chooses no actions that could be judged",
     ),
 }
 

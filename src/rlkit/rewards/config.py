@@ -41,6 +41,27 @@ class RewardConfig:
 
 
 @dataclass(kw_only=True)
+class ScoreConfig(RewardConfig):
+    """What a score says, without a teacher or a model: what a taste comes to where it is told in full.
+
+    Attributes:
+        score: ``module:function``, as ``reward=preferences`` has it; it sees each step with the one before it.
+    """
+
+    name: str = "score"
+    score: str = ""
+
+    def check(self, steps: int, n_envs: int) -> None:
+        """Refuse to do without a score.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        if not self.score:
+            raise UsageError("reward=score needs reward.score=module:function")
+
+
+@dataclass(kw_only=True)
 class PreferencesConfig(RewardConfig):
     """A reward learned from comparisons of segments, by Christiano et al. (2017) and what has been found since.
 
@@ -182,6 +203,7 @@ class PaperPreferencesConfig(PreferencesConfig):
 
 REWARDS: dict[str, type[RewardConfig]] = {
     "env": RewardConfig,
+    "score": ScoreConfig,
     "preferences": PreferencesConfig,
     "preferences_paper": PaperPreferencesConfig,
 }

@@ -8,6 +8,7 @@ answered "tie", not "first".
 
 from __future__ import annotations
 
+import importlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.errors import UsageError
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.segments import SegmentBatch
 from rlkit.rewards.settings import TeacherConfig
@@ -137,3 +139,21 @@ def _relative(differences: NDArray[np.float64], seen: deque[float]) -> NDArray[n
     spread = float(np.std(seen))
     usual = float(np.max(np.abs(seen)))
     return differences / spread if spread > 1e-9 * usual else np.zeros_like(differences)
+
+
+def load_score(path: str) -> Score:
+    """The function that ``module:function`` names.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    module, _, name = path.partition(":")
+    try:
+        found: Score = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"reward.score={path} cannot be loaded ({error}): it must be module:function, in a module that Python finds"
+        ) from error
+    if not callable(found):
+        raise UsageError(f"reward.score={path} is no function")
+    return found

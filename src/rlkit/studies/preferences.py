@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rlkit.agents.chance import RandomActions
+from rlkit.rewards.teachers import load_score
 from rlkit.studies.outcomes import Outcome, Outcomes
 from rlkit.studies.page import Layout, write_page
 from rlkit.studies.shares import (
@@ -31,7 +32,6 @@ from rlkit.studies.stages import Settings, settings_of, trials_of
 from rlkit.studies.trials import Trial
 from rlkit.training.config import compose_run
 from rlkit.training.evaluation import SEED_OFFSET, evaluation_envs, play_episodes
-from rlkit.training.preferences import load_score
 from rlkit.training.scoring import score_policy
 
 LABELS, FEW_LABELS = (0, 50, 100, 350, 700, 1400), (100, 700)

@@ -12,10 +12,10 @@ from pathlib import Path
 from rlkit.agents.policy import load_policy
 from rlkit.errors import UsageError
 from rlkit.files import locked, write_atomically
+from rlkit.rewards.teachers import load_score
 from rlkit.studies.peer import NO_PEER, has_peer, train_peer
 from rlkit.training.config import RESUME_KEYS, RunConfig, compose_run, to_plain
 from rlkit.training.folder import RunFolder
-from rlkit.training.preferences import load_score
 from rlkit.training.run import train
 from rlkit.training.scoring import score_policy
 

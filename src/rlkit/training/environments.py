@@ -16,8 +16,10 @@ from rlkit.envs import ENVIRONMENTS
 from rlkit.envs.pixels import Pixels
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
-from rlkit.rewards.config import PreferencesConfig, RewardConfig
+from rlkit.rewards.config import PreferencesConfig, RewardConfig, ScoreConfig
 from rlkit.rewards.envs import LearnedRewardEnvs
+from rlkit.rewards.scored import ScoredEnvs
+from rlkit.rewards.teachers import load_score
 from rlkit.training.tasks import EnvConfig
 
 
@@ -36,7 +38,7 @@ def make_envs(
         An adapter; for a reward from preferences, one that needs its source of rewards yet.
 
     Raises:
-        UsageError: If there is no such environment, or it refuses its arguments.
+        UsageError: If there is no such environment, it refuses its arguments, or there is no such score.
     """
     arguments = config.arguments(judging=judging)
     check_id(config.id)
@@ -55,8 +57,10 @@ def make_envs(
                 envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     except (gymnasium.error.Error, ValueError, TypeError, ImportError) as error:
         raise UsageError(f"env.id={config.id} cannot be made: {error}") from error
-    adapter = LearnedRewardEnvs if isinstance(reward, PreferencesConfig) else VecEnvAdapter
-    return adapter(envs, 1.0 if reward is None else reward.scale)
+    scale = 1.0 if reward is None else reward.scale
+    if isinstance(reward, ScoreConfig):
+        return ScoredEnvs(envs, load_score(reward.score), scale)
+    return (LearnedRewardEnvs if isinstance(reward, PreferencesConfig) else VecEnvAdapter)(envs, scale)
 
 
 def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:

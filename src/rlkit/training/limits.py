@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlkit.agents import LEARNERS
 from rlkit.agents.config import AgentConfig, DPPOConfig, MinibatchConfig, OffPolicyConfig, OnPolicyConfig
 from rlkit.errors import UsageError
-from rlkit.rewards.config import PreferencesConfig
+from rlkit.rewards.config import PreferencesConfig, ScoreConfig
 
 if TYPE_CHECKING:
     from rlkit.training.config import RunConfig
@@ -106,8 +106,8 @@ def _check_agent(agent: Any) -> None:
 
 def _check_together(config: RunConfig) -> None:
     agent = config.agent
-    if isinstance(config.reward, PreferencesConfig) and not isinstance(agent, AgentConfig):
-        raise UsageError(f"agent={agent.name} chooses no actions that could be compared: leave reward= out")
+    if isinstance(config.reward, PreferencesConfig | ScoreConfig) and not isinstance(agent, AgentConfig):
+        raise UsageError(f"agent={agent.name} chooses no actions that could be judged: leave reward= out")
     if isinstance(agent, OnPolicyConfig):
         rollout = agent.n_steps * config.num_envs()
         if isinstance(agent, MinibatchConfig) and agent.batch_size > rollout:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs
 from rlkit.rewards.header import Header
@@ -18,7 +16,7 @@ from rlkit.rewards.loop import PreferenceLoop, Round
 from rlkit.rewards.model import save_reward
 from rlkit.rewards.relabel import relabel, reset_critic
 from rlkit.rewards.store import STORE, ComparisonStore
-from rlkit.rewards.teachers import Score
+from rlkit.rewards.teachers import load_score
 from rlkit.training.config import RunConfig
 from rlkit.training.folder import RunFolder
 
@@ -126,21 +124,3 @@ class PreferenceCallback(BaseCallback):
 
     def _on_training_end(self) -> None:
         self._on_rollout_start()
-
-
-def load_score(path: str) -> Score:
-    """The function that ``module:function`` names.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    module, _, name = path.partition(":")
-    try:
-        found: Score = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"reward.score={path} cannot be loaded ({error}): it must be module:function, in a module that Python finds"
-        ) from error
-    if not callable(found):
-        raise UsageError(f"reward.score={path} is no function")
-    return found

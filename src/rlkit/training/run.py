@@ -19,6 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from rlkit.agents import AGENTS, build_agent
 from rlkit.agents.learner import Learner
 from rlkit.errors import UsageError
+from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs
 from rlkit.training import budget, checkpoint, snapshot
 from rlkit.training.auditing import audit_run
@@ -71,7 +72,8 @@ def train(config: RunConfig) -> RunFolder:
     preferences = None
     try:
         with folder.locked():
-            if isinstance(envs, LearnedRewardEnvs):
+            if isinstance(config.reward, PreferencesConfig):
+                assert isinstance(envs, LearnedRewardEnvs)
                 preferences = Preferences(config, envs, folder)
             _learn(model, config, folder, masked, preferences)
             with _stop_at_once(folder):

@@ -14,13 +14,12 @@ from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
 from rlkit.rewards.segments import SegmentBatch, map_tree
-from rlkit.rewards.teachers import Score
+from rlkit.rewards.teachers import Score, load_score
 from rlkit.statistics import interval
 from rlkit.training.config import RunConfig
 from rlkit.training.environments import make_envs
 from rlkit.training.evaluation import SEED_OFFSET, Player, play_episodes
 from rlkit.training.folder import RunFolder
-from rlkit.training.preferences import load_score
 
 EPISODES = 32
 

@@ -16,8 +16,7 @@ from rewards.page.tab import LEFT, RIGHT, UP, Tab, open_chromium
 from rlkit.rewards.desk import Desk
 from rlkit.rewards.segments import stack
 from rlkit.rewards.store import STORE, ComparisonStore
-from rlkit.rewards.teachers import Score
-from rlkit.training.preferences import load_score
+from rlkit.rewards.teachers import Score, load_score
 
 WHO = "Script"
 
