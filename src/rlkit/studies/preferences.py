@@ -37,6 +37,7 @@ from rlkit.training.scoring import score_policy
 LABELS, FEW_LABELS = (0, 50, 100, 350, 700, 1400), (100, 700)
 PEERS = frozenset(peer_arm(labels) for labels in LABELS if labels)
 SHUFFLED = "shuffled"
+SCORE = "score"  # what teachers see, as the agent's reward
 CHANCE = "random"  # not an arm: what random actions get, measured once for each stage
 CHANCE_EPISODES = 64
 TEACHERS = (ORACLE, "stochastic", "myopic", "skip", "equal")
@@ -114,9 +115,10 @@ def _by_switch(*learned: str) -> dict[str, Settings]:
 
 
 def _by_taste(score: str, counts: Sequence[int], *learned: str) -> dict[str, Settings]:
-    """Arms by number of comparisons by a score that is not the task's, and the task's own reward."""
-    own = (*LEARN, *learned, f"reward.score={score}")
-    return {labels_arm(labels): (*own, f"reward.labels={labels}") for labels in counts} | {TRUE: ()}
+    """Arms by number of comparisons by a score that is not the task's, the score itself, and the task's own reward."""
+    told = f"reward.score={score}"
+    arms = {labels_arm(labels): (*LEARN, *learned, told, f"reward.labels={labels}") for labels in counts}
+    return {**arms, SCORE: ("reward=score", told), TRUE: ()}
 
 
 STAGES: dict[str, LearnedStage] = {
@@ -237,7 +239,8 @@ learned and true returns of segments, the trained policy's and random actions' t
 min*: of learning, evaluations apart. In the table of switches, `{MODERN}` is `reward=preferences`, `paper` is
 `reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (`adaptive_l2`: changed). Two
 tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and
-policies are judged by it too; the tables say what an episode of theirs is worth.
+policies are judged by it too; the tables say what an episode of theirs is worth. `{SCORE}` has the score as the agent's
+reward (`reward=score`).
 """
 
 
