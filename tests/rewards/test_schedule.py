@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlkit.rewards.schedule import LabelSchedule
@@ -12,6 +12,7 @@ from rlkit.rewards.schedule import LabelSchedule
 PAPER = {"labels": 700, "first": 175, "start": 1_000, "end": 1_000_000}
 
 
+@settings(deadline=None)
 @given(
     labels=st.integers(0, 3_000),
     share=st.floats(0, 1),
