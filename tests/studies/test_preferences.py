@@ -133,8 +133,8 @@ def test_teachers_and_error_rates_make_a_table(tmp_path: Path) -> None:
     written(found, tmp_path / "page.md", shares)
     text = gather(found, tmp_path / "no-runs", tmp_path / "page.md")
     skip = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `skip`")]
-    place = 2 + RATES.index(0.2)
-    assert [row[1] for row in skip] == ["on", "off"]
+    place = 3 + RATES.index(0.2)
+    assert [row[1:3] for row in skip] == [["on", "1"], ["off", "1"]]
     assert [float(row[place].split()[0]) for row in skip] == pytest.approx([0.9, 0.6], abs=0.02)
     assert "| 20% wrong |" in text and (tmp_path / "page-teachers.png").exists()
 

@@ -8,10 +8,9 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from rlkit.errors import UsageError
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
 from rlkit.rewards.segments import SegmentBatch, Tree, map_tree
-from rlkit.rewards.teachers import Score
+from rlkit.rewards.teachers import Score, rewards_by
 
 
 class ScoredEnvs(LearnedRewardEnvs):
@@ -86,7 +85,4 @@ class _ScoreRewards:
         """Of the last step of segments of so many, one or two, steps."""
         pairs = {key: map_tree(lambda *parts: np.stack(parts, axis=1), first[key], second[key]) for key in first}
         segments = SegmentBatch(**pairs, lengths=lengths, still=np.zeros_like(lengths))
-        found = np.asarray(self._score(segments), dtype=np.float64)
-        if found.shape != (len(lengths), 2):
-            raise UsageError(f"a score gives an array of shape {(len(lengths), 2)}, (n, length); got {found.shape}")
-        return np.asarray(found[np.arange(len(lengths)), lengths - 1])
+        return rewards_by(self._score, segments)[np.arange(len(lengths)), lengths - 1]

@@ -105,7 +105,7 @@ class ScriptedTeacher:
 
     def _measure(self, batch: SegmentBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Returns of segments: plain, and as they are judged, each of shape ``(n,)``."""
-        rewards = np.asarray(self._score(batch), np.float64)
+        rewards = rewards_by(self._score, batch)
         left = batch.lengths[:, None] - 1 - np.arange(rewards.shape[1])  # steps until the end
         rewards = np.where(left >= 0, rewards, 0.0)
         return rewards.sum(1), (rewards * self._settings["gamma"] ** np.maximum(left, 0)).sum(1)
@@ -139,6 +139,18 @@ def _relative(differences: NDArray[np.float64], seen: deque[float]) -> NDArray[n
     spread = float(np.std(seen))
     usual = float(np.max(np.abs(seen)))
     return differences / spread if spread > 1e-9 * usual else np.zeros_like(differences)
+
+
+def rewards_by(score: Score, segments: SegmentBatch) -> NDArray[np.float64]:
+    """What a score says of segments, shape ``(n, length)``.
+
+    Raises:
+        UsageError: If it gives another shape.
+    """
+    found = np.asarray(score(segments), dtype=np.float64)
+    if found.shape != segments.rewards.shape:
+        raise UsageError(f"a score gives an array of shape {segments.rewards.shape}, (n, length); got {found.shape}")
+    return found
 
 
 def load_score(path: str) -> Score:

@@ -159,8 +159,9 @@ def _by_teacher(scale: Scale, arms: Arms) -> list[str]:
             found = [arms.get(teacher_arm(teacher, rate, filtered)) for rate in RATES]
             if any(found):
                 cells = ["" if runs is None else cell(scale.shares(runs)) for runs in found]
-                rows.append([f"`{teacher}`", said, *cells])
-    return table(["teacher", "filter", *(f"{rate:.0%} wrong" for rate in RATES)], rows)
+                seeds = sorted({len(runs) for runs in found if runs})
+                rows.append([f"`{teacher}`", said, " or ".join(map(str, seeds)), *cells])
+    return table(["teacher", "filter", "seeds", *(f"{rate:.0%} wrong" for rate in RATES)], rows)
 
 
 def _teachers(arms: Arms) -> list[str]:

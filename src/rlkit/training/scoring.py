@@ -14,7 +14,7 @@ from rlkit.errors import UsageError
 from rlkit.rewards.config import PreferencesConfig
 from rlkit.rewards.envs import LearnedRewardEnvs, Step
 from rlkit.rewards.segments import SegmentBatch, map_tree
-from rlkit.rewards.teachers import Score, load_score
+from rlkit.rewards.teachers import Score, load_score, rewards_by
 from rlkit.statistics import interval
 from rlkit.training.config import RunConfig
 from rlkit.training.environments import make_envs
@@ -83,9 +83,7 @@ def score_policy(policy: Player, config: RunConfig, score: Score, episodes: int 
     play_episodes(policy, envs, episodes, SEED_OFFSET + config.seed)
     envs.close()
     played = record.episodes()
-    found = np.asarray(score(played), dtype=np.float64)
-    if found.shape != played.rewards.shape:
-        raise UsageError(f"a score gives an array of shape {played.rewards.shape}, (n, length); got {found.shape}")
+    found = rewards_by(score, played)
     sums = np.where(np.arange(found.shape[1]) < played.lengths[:, None], found, 0.0).sum(1)
     return {
         "mean": float(sums.mean()),
