@@ -231,6 +231,13 @@ def test_a_linear_schedule_ends_at_zero() -> None:
     assert [model.lr_schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx([1e-3, 5e-4, 0.0])
 
 
+@pytest.mark.parametrize("name", ["sac", "tqc", "td3", "ddpg"])
+def test_adam_steps_in_one_kernel(name: str) -> None:
+    policy = trained(name, pendulum).policy
+    for optimizer in (policy.actor.optimizer, policy.critic.optimizer):
+        assert isinstance(optimizer, th.optim.Adam) and all(group["fused"] for group in optimizer.param_groups)
+
+
 @pytest.mark.parametrize("name", ["td3", "ddpg"])
 def test_action_noise_is_what_was_set(name: str) -> None:
     for sigma in (0.25, 0.0):
