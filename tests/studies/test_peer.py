@@ -82,7 +82,8 @@ def test_it_is_asked_what_ours_does(trial: Trial) -> None:
     assert (task["env_id"], task["seed"], task["steps"], task["labels"], task["segment"]) == (
         "Pendulum-v1", 3, 800, 100, 25,
     )  # fmt: skip
-    assert task["sac"]["policy_kwargs"] == {"net_arch": [64, 64]} and task["sac"]["gradient_steps"] == 2
+    assert task["sac"]["policy_kwargs"] == {"net_arch": [64, 64], "optimizer_kwargs": {"fused": True}}
+    assert task["sac"]["gradient_steps"] == 2
     assert task["first"] * task["sampled"] == pytest.approx(200)  # steps before the first question, as ours
 
 

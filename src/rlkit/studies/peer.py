@@ -36,6 +36,7 @@ def task_of(config: RunConfig) -> dict[str, Any]:
     env, agent, reward = config.env, config.agent, config.reward
     assert isinstance(env, GymConfig) and isinstance(agent, SACConfig) and isinstance(reward, PreferencesConfig)
     assert config.steps is not None and config.n_envs is not None
+    network = {"net_arch": agent.net_arch, "optimizer_kwargs": {"fused": True}}  # as our agent's
     return {
         "env_id": env.id,
         "env_kwargs": env.kwargs,
@@ -51,7 +52,7 @@ def task_of(config: RunConfig) -> dict[str, Any]:
         "segment": reward.segment,
         "first": reward.pretraining_labels,
         "sampled": reward.explore(config.steps, config.n_envs) / reward.pretraining_labels,
-        "sac": {key: getattr(agent, key) for key in SAC} | {"policy_kwargs": {"net_arch": agent.net_arch}},
+        "sac": {key: getattr(agent, key) for key in SAC} | {"policy_kwargs": network},
     }
 
 
