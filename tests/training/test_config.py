@@ -109,7 +109,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["env=gym", "n_envs=2", "agent.n_steps=8", "agent.batch_size=64"],
         r"agent.batch_size=64 is more than a rollout has: agent.n_steps x n_envs = 16; lower the one or raise the",
     ),
-    "spread": (["env=gym", "agent.max_std=0.5"], "agent.initial_std=1.0 is above agent.max_std=0.5; lower the one or"),
     "warm-up": (["env=gym", "agent=dqn", "steps=500"], "agent.learning_starts=1000 leaves nothing of steps=500"),
     "bounds crossed": (["agent=dppo", "agent.kl_low=3"], "agent.kl_low must be below agent.kl_high, got 3.0 and 2.0"),
     "clip of another agent": (["agent=dppo", "agent.clip_range=0.2"], "unknown key 'agent.clip_range'"),
@@ -118,8 +117,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 
 
 LIMITS = {
-    "ppo": "clip_range=0 ent_coef=-1 vf_coef=nan target_kl=0 n_epochs=0 gae_lambda=2 max_grad_norm=0 desired_kl=0 "
-    "max_std=0",
+    "ppo": "clip_range=0 ent_coef=-1 vf_coef=nan target_kl=0 n_epochs=0 gae_lambda=2 max_grad_norm=0 desired_kl=0",
     "dppo": "target_kl=0 kl_coef=0 kl_factor=1 kl_low=-0.1 kl_hinge=-1",
     "trpo": "n_critic_updates=0 target_kl=-1 n_steps=0",
     "dqn": "gradient_steps=0 gradient_steps=-2 train_freq=0 buffer_size=0 learning_starts=-1 gamma=nan",

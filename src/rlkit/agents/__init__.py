@@ -34,7 +34,6 @@ NOT_PASSED_ON = (
     "normalize_observations",
     "normalize_rewards",
     "initial_std",
-    "max_std",
     "towers",
     "desired_kl",
     "dueling",
@@ -181,11 +180,10 @@ def build_agent(
     use_masks = masked and spec.masked is not None
     algorithm = load_class(spec.masked if use_masks and spec.masked else spec.algorithm)
     settings = {key: value for key, value in asdict(config).items() if key not in NOT_PASSED_ON}
-    for key in ("desired_kl", "max_std"):
-        if (value := getattr(config, key, None)) is not None:
-            if use_masks:
-                raise UsageError(f"agent.{key} is for continuous actions, this environment's are masked: leave it null")
-            settings[key] = value
+    if isinstance(config, configs.PPOConfig) and config.desired_kl is not None:
+        if use_masks:
+            raise UsageError("agent.desired_kl is for continuous actions, this environment's are masked: leave it null")
+        settings["desired_kl"] = config.desired_kl
     _schedule(config.learning_rate_schedule, settings)
     if isinstance(config, configs.DQNConfig):
         settings.update(action_masks=use_masks, frame_stack=(envs.metadata or {}).get("frame_stack", 1))

@@ -66,9 +66,6 @@ class MinibatchConfig(OnPolicyConfig):
     Attributes:
         batch_size: Steps of a minibatch.
         n_epochs: Times that a rollout is gone over.
-        max_std: Most that the spread of actions about their mean may grow to, in the actions' unit (continuous actions
-            only); null: any. Actions are cut off at their bounds, so that an entropy bonus (``ent_coef``) pays for
-            spread far beyond them, which explores no more.
         towers: Hidden layers of their own for each group of the environment's ``observation_groups``.
     """
 
@@ -77,7 +74,6 @@ class MinibatchConfig(OnPolicyConfig):
     ent_coef: float = 0.0
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
-    max_std: float | None = None
     towers: bool = False
 
 

@@ -50,8 +50,7 @@ def believe(logits: NDArray[np.float64], targets: NDArray[np.float64], least: fl
     Args:
         logits: Of the first being better; NaN where no member is unbiased, shape ``(n,)``.
         targets: Answers: 1, 0 or .5, shape ``(n,)``.
-        least: Share of wrong answers that is assumed anyway; where there seem to be no more, nobody is doubted: what
-            surprises most would be lost, and from that most is to be learned.
+        least: Share of wrong answers that is assumed anyway.
     """
     judged = np.isfinite(logits) & (targets != 0.5)
     if judged.sum() < LEAST:
@@ -62,7 +61,7 @@ def believe(logits: NDArray[np.float64], targets: NDArray[np.float64], least: fl
     likelihood = np.log((1.0 - shares) * right + shares * (1.0 - right)).sum(-1)
     share, row = np.unravel_index(int(likelihood.argmax()), likelihood.shape)
     wrong = float(shares[share, 0, 0])
-    if not least < wrong < MOST_WRONG or likelihood[share, row] < judged.sum() * np.log(0.5) + LEAST_GAIN:
+    if wrong >= MOST_WRONG or likelihood[share, row] < judged.sum() * np.log(0.5) + LEAST_GAIN:
         return believe_all(targets)
     doubt = np.zeros(len(targets))
     doubt[judged] = wrong * (1.0 - right[row]) / ((1.0 - wrong) * right[row] + wrong * (1.0 - right[row]))

@@ -41,7 +41,6 @@ ABOVE_0 = (
     "target_kl",
     "desired_kl",
     "initial_std",
-    "max_std",
     "kl_coef",
     "kl_factor",
 )
@@ -120,11 +119,6 @@ def _check_together(config: RunConfig) -> None:
             raise UsageError(
                 f"agent.normalize_rewards makes reward.scale={config.reward.scale} pointless: leave one of them out"
             )
-    if isinstance(agent, MinibatchConfig) and agent.max_std is not None and agent.initial_std > agent.max_std:
-        raise UsageError(
-            f"agent.initial_std={agent.initial_std} is above agent.max_std={agent.max_std}; lower the one or raise the "
-            "other"
-        )
     if isinstance(agent, DPPOConfig):
         _check_penalty(agent)
     if isinstance(agent, OffPolicyConfig) and agent.learning_starts >= config.steps:

@@ -19,7 +19,7 @@ from torch import nn
 
 import toys
 from rlkit.agents.normalization import Normalizer
-from rlkit.agents.ppo import DPPO, LeanPolicy, LeanPPO
+from rlkit.agents.ppo import LeanPolicy, LeanPPO
 from rlkit.agents.ppo.obstacle import find_obstacle
 from rlkit.agents.ppo.update import LEAST_RATE, MOST_RATE, RATE_FACTOR
 from twins import assert_equal_states, build, collect, train_both
@@ -212,29 +212,6 @@ def test_the_learning_rate_keeps_the_divergence_near_what_is_desired(monkeypatch
         collect(lean)
         rates = rates_of_an_update(lean, monkeypatch)
     assert rates[-1] == pytest.approx(LEAST_RATE)
-
-
-@pytest.mark.parametrize(
-    ("build_ppo", "options"),
-    [(LeanPPO, {}), (LeanPPO, FALLBACKS["extractor"]), (DPPO, {})],
-    ids=["lean", "Stable-Baselines3's", "DPPO"],
-)
-def test_the_spread_of_actions_grows_no_further_than_it_may(build_ppo: type[LeanPPO], options: dict[str, Any]) -> None:
-    """The bonus pays for nothing but spread."""
-    spreads = []
-    for most in (1.3, None):
-        ppo = build(build_ppo, toys.Reaching, max_std=most, ent_coef=1e3, learning_rate=0.05, **options)
-        for _ in range(3):
-            collect(ppo)
-            ppo.train()
-        spreads.append(ppo.policy.log_std.exp().max().item())
-    assert spreads[0] == pytest.approx(1.3) and spreads[1] > 1.4
-
-
-@pytest.mark.parametrize("options", [{"env": toys.Toy}, {"use_sde": True}], ids=["Discrete", "gSDE"])
-def test_a_bound_on_the_spread_is_refused_where_there_is_none(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="max_std is for Gaussian actions, here they are"):
-        build(LeanPPO, **{"env": toys.Reaching, "max_std": 1.0, **options})
 
 
 def test_what_is_desired_may_fall_with_what_is_left_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,6 @@ class DPPO(LeanPPO):
             update = gaussian_update(self, know_old_means=True)
             loss = PenaltyLoss(self.policy.log_std, coefficients, penalty)
             epochs = update.run(loss, lambda losses: losses.kl > STOP * target)
-        self._bound_std()
         record_update(self, epochs, coefficients)
         kl = float(np.mean([losses.kl for losses in epochs[-1]]))
         self.logger.record("train/kl", kl)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,19 +74,13 @@ class LeanPPO(PPO):
         desired_kl: KL divergence of an update that the learning rate is adapted to (see `update.AdaptiveRate`), from
             ``learning_rate`` on, or a function that gives it for the share of the run that is left; None: the learning
             rate keeps to its schedule.
-        max_std: Most that the actions' standard deviation may be after an update; None: any.
         kwargs: Of `stable_baselines3.PPO`.
-
-    Raises:
-        ValueError: If the policy is not one that ``desired_kl`` or ``max_std`` is for.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**PPO.policy_aliases, "MlpPolicy": LeanPolicy}
 
-    def __init__(
-        self, *args: Any, desired_kl: float | Schedule | None = None, max_std: float | None = None, **kwargs: Any
-    ) -> None:
-        self.desired_kl, self.max_std = desired_kl, max_std
+    def __init__(self, *args: Any, desired_kl: float | Schedule | None = None, **kwargs: Any) -> None:
+        self.desired_kl = desired_kl
         super().__init__(*args, **kwargs)
 
     def _setup_model(self) -> None:
@@ -95,15 +88,12 @@ class LeanPPO(PPO):
         fuse_optimizer(self)
         if self.desired_kl is not None:
             require_lean(find_obstacle_in_model(self), "desired_kl")
-        if self.max_std is not None and (self.use_sde or not hasattr(self.policy, "log_std")):
-            raise ValueError(f"max_std is for Gaussian actions, here they are {self.action_space}")
 
     def train(self) -> None:
         """Updates the policy from the rollout buffer, as `stable_baselines3.PPO.train` does."""
         obstacle = find_obstacle(self)
         if obstacle is not None and self.desired_kl is None:
             super().train()
-            self._bound_std()
             return
         require_lean(obstacle, "desired_kl")
         self.policy.set_training_mode(True)
@@ -124,15 +114,10 @@ class LeanPPO(PPO):
         with th.no_grad():
             update = gaussian_update(self, know_old_means=adapt is not None)
             epochs = update.run(GaussianLoss(self.policy.log_std, coefficients), judge)
-        self._bound_std()
         record_update(self, epochs, coefficients)
         if adapt is not None:
             self.logger.record("train/kl", np.mean([each.kl for each in epochs[-1]]))
             self.logger.record("train/learning_rate", self.policy.optimizer.param_groups[0]["lr"])
-
-    def _bound_std(self) -> None:
-        if self.max_std is not None:
-            self.policy.log_std.data.clamp_(max=math.log(self.max_std))
 
     def _update_info_buffer(self, infos: list[dict[str, Any]], dones: np.ndarray | None = None) -> None:
         super()._update_info_buffer(*_ended(infos, dones))
