@@ -75,7 +75,7 @@ def test_labels_segments_and_steps_are_told_alike(tmp_path: Path) -> None:
     model, labels = taught(tmp_path)
     batch = stack([ended(np.random.default_rng(still), still) for still in range(LENGTH + 1)])
     flat = batch.observations.reshape(-1, WIDTH), batch.actions.reshape(-1, 2)
-    members = model.rewards(model.inputs.read(*flat, batch.over.ravel())).reshape(3, -1, LENGTH)
+    members = model.rewards(model.inputs.read(*flat, batch.over.ravel())).reshape(model.config.members, -1, LENGTH)
     np.testing.assert_allclose(model.returns(batch), members.sum(2), rtol=1e-4)
     pairs = [labels._store.pair(label.pair) for label in labels._store.labels()]
     stills = [[labels._store.segment(side).still for side in (pair.first, pair.second)] for pair in pairs]

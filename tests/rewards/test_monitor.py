@@ -100,12 +100,15 @@ def test_without_a_truth_there_are_no_figures_of_it() -> None:
     assert rounds[-1].figures["learned_above_first"] > 1.0
 
 
-@pytest.mark.parametrize(("late", "alarm"), [(0.9, False), (0.4, True)])
-def test_without_a_truth_fresh_answers_tell(late: float, alarm: bool) -> None:
+@pytest.mark.parametrize(
+    ("late", "expected", "alarm"), [(0.9, 0.9, False), (0.4, 0.9, True), (0.6, 0.9, True), (0.6, 0.6, False)]
+)
+def test_without_a_truth_fresh_answers_tell(late: float, expected: float, alarm: bool) -> None:
+    """If the model thought that it would foretell them; not if it knows that the questions have become harder."""
     monitor, _ = watched(LOOPHOLE, truth="none")
     rng = np.random.default_rng(1)
-    for share in [0.9] * 6 + [late] * ROUNDS:
-        monitor._foretold.append([20, int(rng.binomial(20, share))])
+    for share, believed in [(0.9, 0.9)] * 6 + [(late, expected)] * ROUNDS:
+        monitor._foretold.append([20.0, float(rng.binomial(20, share)), 20.0 * believed])
     outcome = Round(0)
     monitor._sound(1, outcome)
     assert bool(outcome.figures["alarm"]) is alarm
@@ -127,7 +130,7 @@ def test_answers_are_foretold_before_they_are_learned() -> None:
     loop: Any = SimpleNamespace(model=Sure(), store=store)
     answers = [(0, Answer.FIRST), (1, Answer.FIRST), (0, Answer.TIE)]
     monitor.hear(loop, [SimpleNamespace(pair=pair, answer=answer) for pair, answer in answers])  # type: ignore[misc]
-    assert monitor._foretold == [[2, 1]]
+    assert monitor._foretold == [[2.0, 1.0, 2.0]]
 
 
 def one(rng: np.random.Generator, middle: float) -> Any:

@@ -184,7 +184,7 @@ def main(repeats: int = 7) -> None:
             rival = runs["imitation"] = Rival(python, Path(folder) / "comparisons.npz")
         runs |= {
             "ours, its network": fitted(store, **MEMBER),
-            "ours, 3 members of 2x64": fitted(store),
+            "ours, 3 members of 2x64": fitted(store, members=3),
             "ours, all of the modern mode": fitted(store, bootstrap=True, filter=True, smoothing=0.05),
         }
         rows = table(alternated(runs, repeats))

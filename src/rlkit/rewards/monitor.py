@@ -35,7 +35,8 @@ class Monitor:
     Learned rewards are scaled anew with each fit, so returns are not compared over time: segments of late, of all that
     is kept, and of the first round are scored by the same model, and so by the truth. An alarm goes off when for some
     rounds the learned return has risen and the truth has not, or both rank what the agent does in opposite orders, or
-    what people answer is foretold worse than it was.
+    what people answer is foretold worse than it was, and than the model itself expects: questions become harder as it
+    learns, which it knows.
 
     Args:
         config: Of the rewards.
@@ -50,7 +51,7 @@ class Monitor:
     def __init__(self, config: PreferencesConfig, score: Score | None, *, seed: int) -> None:
         self._segment, self._truth, self._score = config.segment, config.held_against, score
         self._rng = np.random.default_rng(seed)
-        self._foretold: list[list[int]] = []  # of each round: answers, those foretold
+        self._foretold: list[list[float]] = []  # of each round: answers, those foretold, as many as the model expected
         self._first: SegmentBatch | None = None
         self.history: list[dict[str, float]] = []
         self.alarms: list[int] = []
@@ -70,7 +71,8 @@ class Monitor:
         said = loop.model.probabilities(*sides).mean(0)
         chosen = np.array([TARGET[label.answer] for label in fresh])
         decided = chosen != 0.5
-        self._foretold.append([int(decided.sum()), int((decided & ((said > 0.5) == (chosen > 0.5))).sum())])
+        foretold, expected = (said > 0.5) == (chosen > 0.5), np.maximum(said, 1.0 - said)
+        self._foretold.append([float(part[decided].sum()) for part in (decided, foretold, expected)])
 
     def look(self, loop: PreferenceLoop, outcome: Round) -> None:
         """Add figures to a round's, and messages if something is wrong."""
@@ -115,14 +117,14 @@ class Monitor:
             self.alarms.append(step)
 
     def _agreement_fell(self) -> bool:
-        """Whether the answers of late are foretold worse than those before, by more than chance makes likely."""
-        late = np.sum(self._foretold[-ROUNDS:], axis=0) if self._foretold else np.zeros(2)
-        before = np.sum(self._foretold[:-ROUNDS], axis=0) if len(self._foretold) > ROUNDS else np.zeros(2)
-        if min(late[0], before[0]) < ANSWERS:
+        """Whether answers of late are foretold worse than those before, and than expected, and not by chance."""
+        parts = [np.sum(rows, axis=0) for rows in (self._foretold[:-ROUNDS], self._foretold[-ROUNDS:]) if rows]
+        if len(parts) < 2 or min(answers for answers, _, _ in parts) < ANSWERS:
             return False
-        shares = late[1] / late[0], before[1] / before[0]
-        error = np.sqrt(sum(share * (1 - share) / part[0] for share, part in zip(shares, (late, before), strict=True)))
-        return bool(shares[0] < shares[1] - 2.0 * error)
+        (before, of_before), (late, of_late) = ((foretold / n, _variance(foretold, n)) for n, foretold, _ in parts)
+        answers, _, expected = parts[1]
+        worse = late < before - 2.0 * np.sqrt(of_before + of_late)
+        return bool(worse and late < expected / answers - 2.0 * np.sqrt(of_late))
 
     def get_state(self) -> dict[str, Any]:
         """A tree for ``training.checkpoint``."""
@@ -140,6 +142,12 @@ class Monitor:
         self._foretold, self.history = state["foretold"], state["history"]
         self.alarms = state["alarms"]
         self._first = None if state["first"] is None else SegmentBatch(*state["first"])
+
+
+def _variance(foretold: float, answers: float) -> float:
+    """Of the share that is foretold; also where that is all or none (Agresti and Coull 1998 add two of each)."""
+    share = (foretold + 2.0) / (answers + 4.0)
+    return share * (1.0 - share) / (answers + 4.0)
 
 
 def learned_rewards(model: RewardModel, batch: SegmentBatch) -> NDArray[np.float32]:

@@ -108,7 +108,8 @@ class ModelConfig:
     """The reward model and its fit.
 
     Attributes:
-        members: Networks of the ensemble.
+        members: Networks of the ensemble. An answer is judged by those that bootstrapping did not show it; of 7 there
+            are 2.6 on average, and for one answer in 25 none, of 3 there are 1.1, and none for one answer in four.
         net_arch: Widths of each one's hidden layers.
         activation: ``leaky_relu`` (slope .01), ``relu``, ``tanh`` or ``silu``.
         learning_rate: Of Adam.
@@ -128,7 +129,7 @@ class ModelConfig:
         keep: Newest comparisons that are learned from.
     """
 
-    members: int = 3
+    members: int = 7
     net_arch: list[int] = field(default_factory=lambda: [64, 64])
     activation: str = "leaky_relu"
     learning_rate: float = 1e-3
@@ -154,7 +155,7 @@ def paper_queries() -> QueryConfig:
 
 def paper_model() -> ModelConfig:
     """As Christiano et al. (2017) fit."""
-    return ModelConfig(smoothing=0.0, crop=1.0, filter=False, l2=1e-5, adapt_l2=True, keep=3_000)
+    return ModelConfig(members=3, smoothing=0.0, crop=1.0, filter=False, l2=1e-5, adapt_l2=True, keep=3_000)
 
 
 def check_range(key: str, value: float, low: float, high: float | None) -> None:

@@ -43,6 +43,7 @@ CHANCE_EPISODES = 64
 TEACHERS = (ORACLE, "stochastic", "myopic", "skip", "equal")
 CHECKPOINTS = 3  # of a run
 LEARN = ("reward=preferences", "reward.rounds=15", "reward.model.epochs=20")
+TRUSTING = (*LEARN, "reward.model.members=3")  # where no answer is wrong: the paper's, for half of the time
 
 SAC = ("agent=sac", "n_envs=4", "agent.learning_rate=1e-3", "agent.gradient_steps=2")
 SMALL_SAC = (*SAC, "agent.net_arch=[64,64]", "agent.gamma=0.95", "agent.learning_starts=500")
@@ -66,6 +67,7 @@ OPERATOR = ("env=cooling", "env.observe_commands=true", "threads=1")
 FAIRNESS, CALM = "rlkit.scores.fairness:fair_deals", "rlkit.scores.calm:"
 SWITCHES: dict[str, Settings] = {
     MODERN: (),
+    "7_members": ("reward.model.members=7",),
     "no_relabel": ("reward.relabel=false",),
     "no_novelty": ("reward.entropy=false",),
     "no_critic_reset": ("reward.reset_critic=false",),
@@ -83,7 +85,7 @@ def _by_labels(
     counts: Sequence[int], *learned: str, shuffled: bool = True, peer: bool = True, scale: float = 1.0
 ) -> dict[str, Settings]:
     """Arms by number of labels, the peer's, the control whose teacher tosses a coin, and the true reward, scaled."""
-    own = (*LEARN, *learned)
+    own = (*TRUSTING, *learned)
     arms = {labels_arm(labels): (*own, f"reward.labels={labels}") for labels in counts}
     if peer:
         arms |= {peer_arm(labels): arms[labels_arm(labels)] for labels in counts if labels}
@@ -110,14 +112,14 @@ def _by_teacher(*learned: str) -> dict[str, Settings]:
 
 def _by_switch(*learned: str) -> dict[str, Settings]:
     """Arms with one part of the modern mode switched off, and the paper's."""
-    arms = {arm: (*LEARN, *learned, *own) for arm, own in SWITCHES.items()}
-    return {**arms, "paper": ("reward=preferences_paper", *LEARN[1:], *learned)}
+    arms = {arm: (*TRUSTING, *learned, *own) for arm, own in SWITCHES.items()}
+    return {**arms, "paper": ("reward=preferences_paper", *TRUSTING[1:], *learned)}
 
 
 def _by_taste(score: str, counts: Sequence[int], *learned: str) -> dict[str, Settings]:
     """Arms by number of comparisons by a score that is not the task's, the score itself, and the task's own reward."""
     told = f"reward.score={score}"
-    arms = {labels_arm(labels): (*LEARN, *learned, told, f"reward.labels={labels}") for labels in counts}
+    arms = {labels_arm(labels): (*TRUSTING, *learned, told, f"reward.labels={labels}") for labels in counts}
     return {**arms, SCORE: ("reward=score", told), TRUE: ()}
 
 
@@ -224,7 +226,8 @@ PREFACE = f"""\
 
 Made by `python scripts/study.py preferences`, which goes on where it was stopped and can be started once for each core.
 Arms of a stage have the same agent and the same environment steps, those before the first question included; scripted
-teachers answer, and the agent never sees the task's reward. `{labels_arm(700)}` has 700 comparisons in all,
+teachers answer, and the agent never sees the task's reward. Reward models have 3 members, as the paper's, and where
+answers may be wrong 7, as by default. `{labels_arm(700)}` has 700 comparisons in all,
 `{labels_arm(0)}` none and no reward at all, `{SHUFFLED}` 700 whose answers are a coin's toss, `{TRUE}` the task's own,
 times 0.25 on Pendulum and times 10 on Reacher: about as large as learned rewards are.
 Torque penalties are off in Gymnasium's tasks of MuJoCo, for all arms. Hopper's episodes go on after a fall, so that
@@ -237,8 +240,8 @@ in brackets. *Share*: 0 is what random actions get ({CHANCE_EPISODES} episodes, 
 of the reference: the true reward's runs, or among teachers those of the oracle without errors. *Rank correlation*: of
 learned and true returns of segments, the trained policy's and random actions' together, from each run's audit. *CPU
 min*: of learning, evaluations apart. In the table of switches, `{MODERN}` is `reward=preferences`, `paper` is
-`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (`adaptive_l2`: changed). Two
-tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and
+`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (`adaptive_l2`, `7_members`: changed).
+Two tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and
 policies are judged by it too; the tables say what an episode of theirs is worth. `{SCORE}` has the score as the agent's
 reward (`reward=score`).
 """
