@@ -99,7 +99,7 @@ def numpy_gradient(
 
 
 def test_the_gradient_is_that_of_bradley_and_terry_with_random_answers(tmp_path: Path) -> None:
-    model, labels = fitted_model(tmp_path, 12, net_arch=[8, 5], crop=1.0)
+    model, labels = fitted_model(tmp_path, 12, members=3, net_arch=[8, 5], crop=1.0)
     slots = labels.rows()
     rng = np.random.default_rng(0)
     tensors = (th.from_numpy(rng.uniform(*ends, 12).astype(np.float32)) for ends in ((0, 1), (0.1, 0.4), (0.2, 0.8)))
@@ -154,13 +154,13 @@ def test_each_member_draws_as_many_as_there_are_and_validates_on_the_rest(tmp_pa
     assert (drawn == 0).mean(1) == pytest.approx(np.exp(-1), abs=0.05)
     assert (drawn[0] != drawn[1]).any()
     order = shuffled(drawn[:, :40], np.random.default_rng(0))
-    for member in range(3):
+    for member in range(len(drawn)):
         seen = np.bincount(order[member][order[member] >= 0], minlength=40)
         np.testing.assert_array_equal(seen, drawn[member, :40])
 
 
 def test_validation_loss_is_kept_near_the_training_loss(tmp_path: Path) -> None:
-    model, _ = fitted_model(tmp_path, 20)
+    model, _ = fitted_model(tmp_path, 20, members=3)
     losses = th.tensor([[1.0] * 4 + [ratio] * 4 for ratio in (2.0, 1.3, 1.0)])
 
     class Fixed(Comparisons):

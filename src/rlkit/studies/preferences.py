@@ -240,10 +240,10 @@ in brackets. *Share*: 0 is what random actions get ({CHANCE_EPISODES} episodes, 
 of the reference: the true reward's runs, or among teachers those of the oracle without errors. *Rank correlation*: of
 learned and true returns of segments, the trained policy's and random actions' together, from each run's audit. *CPU
 min*: of learning, evaluations apart. In the table of switches, `{MODERN}` is `reward=preferences`, `paper` is
-`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (`adaptive_l2`, `7_members`: changed).
-Two tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's reward, and
-policies are judged by it too; the tables say what an episode of theirs is worth. `{SCORE}` has the score as the agent's
-reward (`reward=score`).
+`reward=preferences_paper`, and each of the others is `{MODERN}` with one part off (or changed: `adaptive_l2`,
+`7_members`). Two tables are of tastes that no task pays: there teachers see a score (`rlkit.scores`) and not the task's
+reward, and policies are judged by it too; the tables say what an episode of theirs is worth. `{SCORE}` has the score as
+the agent's reward (`reward=score`).
 """
 
 
