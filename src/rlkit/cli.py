@@ -342,7 +342,7 @@ def _study(arguments: list[str]) -> int:
         raise UsageError(f"unknown study {' '.join(names)!r}: {nearest(names[0], STUDIES)}")
     module = modules[names[0]]
     from rlkit.studies.outcomes import Outcomes
-    from rlkit.studies.trials import run_trials
+    from rlkit.studies.trials import check_done, run_trials
     from rlkit.training.run import Stopped
 
     label = names[0].replace("_", "-")
@@ -358,6 +358,7 @@ def _study(arguments: list[str]) -> int:
 
     everything = module.trials(list(module.STAGES), None, None, numbers["steps"])  # the page tells of all that is there
     known = Outcomes(study, output).kept(everything)
+    check_done((trial for trial in everything if trial not in known), study)
     try:
         elsewhere = run_trials(trials, study, tell, lambda: module.gather(everything, study, output), known)
     except Stopped as stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -101,6 +102,20 @@ def test_other_settings_need_another_folder(
     assert cli.study_main([*BRIEF[:4], "steps=500", "folder=study"]) == 2
     said = capsys.readouterr().err
     assert "study/sprite/dqn/s0 was made with other settings" in said and "steps" in said and "folder=" in said
+
+
+def test_runs_from_before_a_default_was_changed_do_not_get_on_the_page(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even those of arms that are not asked for: the page tells of all that is there."""
+    monkeypatch.chdir(tmp_path)
+    like_the_first(monkeypatch)
+    shutil.copytree(finished / "study", "study")
+    config = Path("study/sprite/pixel_control/s0/config.yaml")
+    config.write_text(re.sub("gamma: .*", "gamma: 0.5", config.read_text()))
+    assert cli.study_main([*BRIEF[:2], "arms=[dqn]", *BRIEF[3:], "folder=study"]) == 2
+    assert "study/sprite/pixel_control/s0 was made with other settings (agent)" in capsys.readouterr().err
+    assert not Path("page.md").exists()
 
 
 def test_killed_it_goes_on_and_comes_to_the_same(finished: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -132,6 +132,17 @@ def run_trials(
                     trial.judge(study)
                 after_each()
     return elsewhere
+
+
+def check_done(trials: Iterable[Trial], study: Path) -> None:
+    """Refuse runs that are done and were made with other settings, defaults included.
+
+    Raises:
+        UsageError: If there is one.
+    """
+    for trial in trials:
+        if trial.is_done(study):
+            _config(trial, study)
 
 
 @cache
