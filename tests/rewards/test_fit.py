@@ -47,7 +47,7 @@ def test_a_linear_reward_is_recovered_from_500_labels(tmp_path: Path, config: Mo
 
 def test_shuffled_labels_teach_nothing(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    label_pairs(store, 200, teacher=TeacherConfig(name="mistake", mistake=0.5))
+    label_pairs(store, 1_000, teacher=TeacherConfig(name="mistake", mistake=0.5))
     model = RewardModel(OBSERVATIONS, ACTIONS, ModelConfig(epochs=10), seed=0)
     labels = LabelSet(store, model, seed=0)
     labels.update(store.newest())
