@@ -21,6 +21,7 @@ from rewards.people import (
     make_segment,
     new_store,
 )
+from rlkit.rewards import passes
 from rlkit.rewards.answers import Answer
 from rlkit.rewards.fit import fit, held_out_logits
 from rlkit.rewards.labels import LabelSet
@@ -172,6 +173,25 @@ def test_validation_loss_is_kept_near_the_training_loss(tmp_path: Path) -> None:
     model.l2[:] = 1e-3
     adapt_l2(model, task, np.zeros((3, 8), np.float32))
     np.testing.assert_allclose(model.l2, [1e-3 * L2_STEP, 1e-3, 1e-3 / L2_STEP])
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.5])
+def test_a_minibatch_in_parts_has_the_gradient_of_the_whole(
+    crop: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradients, told, parts = [], [], []
+    for together in (passes.TOGETHER, 1):
+        model, labels = fitted_model(tmp_path / str(together), 30, crop=crop, l2=0.1, epochs=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(passes, "TOGETHER", together)
+            patch.setattr(model.optimizer, "step", lambda: None)
+            told.append(fit(model, labels))
+            parts.append(len(passes._parts(model, labels, (5, 8), LENGTH)))
+        gradients.append([parameter.grad for parameter in model.network.parameters()])
+    assert parts == [1, 8] and told[0].train_accuracy == told[1].train_accuracy
+    for whole, in_parts in zip(*gradients, strict=True):
+        assert whole is not None and in_parts is not None
+        np.testing.assert_allclose(in_parts.numpy(), whole.numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_l2_shrinks_weights(tmp_path: Path) -> None:

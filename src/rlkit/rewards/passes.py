@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch as th
@@ -18,6 +19,7 @@ VALIDATE_EVERY = 5  # epochs
 RATIO = 1.1, 1.5  # of validation loss to training loss, kept by moving l2 (Christiano et al. 2017, section 2.2.3)
 L2_STEP, L2_LIMITS = 1.5, (1e-8, 1.0)
 TRACE = 1e-12  # Adam's epsilon is 1e-8
+TOGETHER = 8 * 2**20  # bytes
 FEWEST = 4  # labels that a member has not seen, below which its validation loss says nothing
 
 
@@ -113,21 +115,38 @@ def _epoch(model: RewardModel, labels: LabelSet, task: Comparisons) -> float:
     decided = right = 0.0
     l2 = th.from_numpy(model.l2).float().to(model.device)
     model.network.train()
-    for rows in np.array_split(order, batches, 1) if batches else ():
-        there = th.from_numpy(rows >= 0)  # a member that drew less than others is done earlier
-        numbers = th.from_numpy(np.maximum(rows, 0))
-        logits = _logits(model, labels, task, numbers.numpy()).cpu()
-        logits.register_hook(_without_traces)
-        losses = th.where(there, task.losses(logits, numbers), 0.0)
-        loss = (losses.sum(1) / there.sum(1).clamp(min=1)).sum()
+    for batch in np.array_split(order, batches, 1) if batches else ():
+        crops = _crops(model, labels, task, np.maximum(batch, 0))
+        count = th.from_numpy((batch >= 0).sum(1)).clamp(min=1)  # a member that drew less than others is done earlier
         model.optimizer.zero_grad()
-        (loss.to(model.device) + (l2 * model.network.square_sums()).sum()).backward()
+        for part in _parts(model, labels, batch.shape, crops.steps):
+            there, numbers = th.from_numpy(batch[:, part] >= 0), th.from_numpy(np.maximum(batch[:, part], 0))
+            logits = _logits(model, labels, crops.of(part)).cpu()
+            logits.register_hook(_without_traces)
+            losses = th.where(there, task.losses(logits, numbers), 0.0)
+            loss = (losses.sum(1) / count).sum().to(model.device)
+            if part.start == 0:
+                loss = loss + (l2 * model.network.square_sums()).sum()
+            loss.backward()
+            with th.no_grad():
+                chosen = there & ((task.targets[numbers] - 0.5).abs() > 1e-6)
+                decided += float(chosen.sum())
+                right += float((chosen & ((logits > 0) == (task.targets[numbers] > 0.5))).sum())
         model.optimizer.step()
-        with th.no_grad():
-            chosen = there & ((task.targets[numbers] - 0.5).abs() > 1e-6)
-            decided += float(chosen.sum())
-            right += float((chosen & ((logits > 0) == (task.targets[numbers] > 0.5))).sum())
     return right / decided if decided else 0.0
+
+
+def _parts(model: RewardModel, labels: LabelSet, shape: tuple[int, ...], steps: int) -> list[slice]:
+    """Columns of a minibatch that are gone through together.
+
+    What a layer gives for them stays below :data:`TOGETHER`: where it is larger, the system hands out new memory each
+    time, and a fit of 5 members takes almost twice as long. Pictures stay together: their norms are of the minibatch.
+    """
+    members, n = shape
+    widest = max(model.config.net_arch, default=1)
+    most = n if labels.pictures else max(1, TOGETHER // (4 * members * 2 * steps * widest))
+    parts = -(-n // most)
+    return [slice(n * part // parts, n * (part + 1) // parts) for part in range(parts)]
 
 
 def shuffled(drawn: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -140,10 +159,26 @@ def shuffled(drawn: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.i
     return order
 
 
-def _logits(model: RewardModel, labels: LabelSet, task: Comparisons, rows: NDArray[np.int64]) -> th.Tensor:
-    """Logits of a minibatch of each member, each segment cropped at a place of its own, shape ``(members, m)``.
+class _Crops(NamedTuple):
+    """Crops of both segments of a minibatch of each member.
 
-    Sums over crops are scaled up to whole segments.
+    Attributes:
+        steps: Of each.
+        first: Steps of all that the labels hold, shape ``(members, m, 2)``.
+        lengths: Of the segments they are cut from, shape ``(members, m, 2)``.
+    """
+
+    steps: int
+    first: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def of(self, part: slice) -> _Crops:
+        """Those of some comparisons."""
+        return _Crops(self.steps, self.first[:, part], self.lengths[:, part])
+
+
+def _crops(model: RewardModel, labels: LabelSet, task: Comparisons, rows: NDArray[np.int64]) -> _Crops:
+    """Each segment cropped at a place of its own.
 
     Args:
         model: The ensemble.
@@ -158,17 +193,24 @@ def _logits(model: RewardModel, labels: LabelSet, task: Comparisons, rows: NDArr
     if steps < length:
         spare = np.maximum(lengths - steps, 0)
         first = first + np.floor(rng.random(lengths.shape) * (spare + 1)).astype(np.int64)
+    return _Crops(steps, first, lengths)
+
+
+def _logits(model: RewardModel, labels: LabelSet, crops: _Crops) -> th.Tensor:
+    """Logits of comparisons, shape ``(members, m)``; sums over crops are scaled up to whole segments."""
+    steps, first, lengths = crops
+    members = len(first)
     at = th.from_numpy((first[..., None] + np.arange(steps)).ravel())
     flat = th.from_numpy(labels.numbers).view(-1, labels.numbers.shape[-1])
-    numbers = model.scaled(flat.index_select(0, at)).view(len(rows), -1, flat.shape[-1]).to(model.device)
+    numbers = model.scaled(flat.index_select(0, at)).view(members, -1, flat.shape[-1]).to(model.device)
     pictures = []
     for part in labels.pictures:
         taken = th.from_numpy(part).view(-1, *part.shape[3:]).index_select(0, at)
-        pictures.append(taken.view(len(rows), -1, *part.shape[3:]).to(model.device))
-    there = _there(np.minimum(lengths, steps).reshape(len(rows), -1), steps)
+        pictures.append(taken.view(members, -1, *part.shape[3:]).to(model.device))
+    there = _there(np.minimum(lengths, steps).reshape(members, -1), steps)
     sums = model.network.returns(numbers, pictures, steps, None if there is None else there.to(model.device))
     sums = sums.view(*lengths.shape)
-    if steps < length:
+    if steps < labels.length:
         whole = th.from_numpy(lengths / np.maximum(np.minimum(lengths, steps), 1)).float()
         sums = sums * whole.to(model.device)
     return sums[..., 0] - sums[..., 1]
