@@ -227,8 +227,8 @@ PREFACE = f"""\
 
 Made by `python scripts/study.py preferences`, which goes on where it was stopped and can be started once for each core.
 Arms of a stage have the same agent and the same environment steps, those before the first question included; scripted
-teachers answer, and the agent never sees the task's reward. Reward models have 3 members, as the paper's, and where
-answers may be wrong 7 (by default there are 5). `{labels_arm(700)}` has 700 comparisons in all,
+teachers answer, and the agent never sees the task's reward. Reward models have 3 members, as the paper's, in
+the table of teachers 7; the default is 5. `{labels_arm(700)}` has 700 comparisons in all,
 `{labels_arm(0)}` none and no reward at all, `{SHUFFLED}` 700 whose answers are a coin's toss, `{TRUE}` the task's own,
 times 0.25 on Pendulum and times 10 on Reacher: about as large as learned rewards are.
 Torque penalties are off in Gymnasium's tasks of MuJoCo, for all arms. Hopper's episodes go on after a fall, so that
