@@ -75,6 +75,13 @@ def test_pixels_are_side_by_side_and_can_be_resumed(env: str) -> None:
     np.testing.assert_array_equal(envs.step(np.array([1, 0]))[0], other.step(np.array([1, 0]))[0])
 
 
+def test_pixels_are_drawn_quickly() -> None:
+    """They become small and grey anyway: a frame of MuJoCo's costs a third without its smooth edges."""
+    config = compose_run(["env=gym", "env.id=Hopper-v5", "pixels=true", "agent=ppo"])
+    env: Any = make_env(config.env)
+    assert env.unwrapped.model.vis.quality.offsamples == 0
+
+
 def test_pixels_have_sizes_of_their_own_and_the_tasks_settings() -> None:
     plain, drawn = (compose_run(["env=negotiation", *more]) for more in ([], ["pixels=true"]))
     assert (plain.num_envs(), drawn.num_envs()) == (1024, 8)

@@ -116,6 +116,16 @@ def test_clips_come_now_and_then_and_at_the_end() -> None:
     assert list(shown) == ["eval/clip"] and isinstance(shown["eval/clip"], Clip)
 
 
+def test_clips_of_training_are_drawn_quickly_and_a_file_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy: Any = Still()
+    drawn: list[Any] = []
+    monkeypatch.setattr(film, "draw_quickly", drawn.append)
+    record(policy, config(), 0, 0.1, 25.0)
+    assert not drawn
+    assert Album(config(), Rising.metadata, 100, pytest.fail).look(policy, 0, 100, final=False)
+    assert len(drawn) == 1
+
+
 def test_a_task_has_clips_under_its_own_name() -> None:
     policy: Any = Still()
     album = Album(config(), {**Rising.metadata, "metrics": {"prefix": "locomotion"}}, 100, pytest.fail)

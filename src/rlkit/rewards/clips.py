@@ -11,7 +11,6 @@ import platform
 import shutil
 import signal
 import struct
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from rlkit.envs.drawing import draw_quickly
 from rlkit.errors import UsageError
 from rlkit.rewards.header import Header
 from rlkit.rewards.segments import Clip
@@ -37,7 +37,6 @@ MOST_FPS = 30.0  # more are not seen, and take long to draw
 UNKNOWN_FPS = 10.0  # of environments that do not say
 LONGEST_SIDE = 800  # pixels
 QUALITY = 90  # of JPEG, without subsampling of colours: thin lines keep theirs
-SHADOW_MAP = 1024  # pixels; a MuJoCo frame without a graphics card takes 45 ms so, 130 with its 4096 and 4 samples
 
 
 class NoPicture(LookupError):
@@ -71,10 +70,7 @@ def picture_env(header: Header) -> gymnasium.Env[Any, Any]:
         raise UsageError(
             f"{header.env_id} makes no pictures (render_mode='rgb_array'), so nobody can compare its clips"
         )
-    mujoco_envs = sys.modules.get("gymnasium.envs.mujoco")
-    if mujoco_envs is not None and isinstance(env.unwrapped, mujoco_envs.MujocoEnv):
-        quality = env.unwrapped.model.vis.quality
-        quality.shadowsize, quality.offsamples = min(quality.shadowsize, SHADOW_MAP), 0
+    draw_quickly(env)
     return env
 
 

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
+from rlkit.envs.drawing import draw_quickly
 from rlkit.envs.pixels import Pixels
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
@@ -78,6 +79,7 @@ def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any
     if config.id not in ENVIRONMENTS:
         _draw_without_a_window()
     env = gymnasium.make(config.id, **{"render_mode": "rgb_array", **arguments})
+    draw_quickly(env)
     return Pixels(
         env if env.has_wrapper_attr("get_state") else Replayable(env),
         edge=config.pixels_edge,
