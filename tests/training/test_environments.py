@@ -75,11 +75,12 @@ def test_pixels_are_side_by_side_and_can_be_resumed(env: str) -> None:
     np.testing.assert_array_equal(envs.step(np.array([1, 0]))[0], other.step(np.array([1, 0]))[0])
 
 
-def test_pixels_are_drawn_quickly() -> None:
-    """They become small and grey anyway: a frame of MuJoCo's costs a third without its smooth edges."""
-    config = compose_run(["env=gym", "env.id=Hopper-v5", "pixels=true", "agent=ppo"])
-    env: Any = make_env(config.env)
-    assert env.unwrapped.model.vis.quality.offsamples == 0
+@pytest.mark.parametrize(("pixels", "fine", "smooth"), [(False, False, 0), (False, True, 4), (True, True, 0)])
+def test_pictures_are_drawn_quickly_unless_they_should_be_fine(pixels: bool, fine: bool, smooth: int) -> None:
+    """And pixels always are: a frame of MuJoCo's costs a third without its smooth edges."""
+    config = compose_run(["env=gym", "env.id=Hopper-v5", f"pixels={pixels}", "agent=ppo"])
+    env: Any = make_env(config.env, fine=fine)
+    assert env.unwrapped.model.vis.quality.offsamples == smooth
 
 
 def test_pixels_have_sizes_of_their_own_and_the_tasks_settings() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -18,6 +18,7 @@ from rlkit.training import film
 from rlkit.training.clips import Clip
 from rlkit.training.config import compose_run
 from rlkit.training.film import CLIP_EVERY, Album, Film, moves, read_film, record
+from rlkit.training.folder import RunFolder
 from rlkit.training.tasks import EnvConfig
 from runs import images
 
@@ -116,14 +117,15 @@ def test_clips_come_now_and_then_and_at_the_end() -> None:
     assert list(shown) == ["eval/clip"] and isinstance(shown["eval/clip"], Clip)
 
 
-def test_clips_of_training_are_drawn_quickly_and_a_file_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    policy: Any = Still()
-    drawn: list[Any] = []
-    monkeypatch.setattr(film, "draw_quickly", drawn.append)
-    record(policy, config(), 0, 0.1, 25.0)
-    assert not drawn
-    assert Album(config(), Rising.metadata, 100, pytest.fail).look(policy, 0, 100, final=False)
-    assert len(drawn) == 1
+def test_the_pictures_of_a_file_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+    monkeypatch.setattr(film, "load_policy", lambda path: Still())
+    monkeypatch.setattr(film, "make_env", lambda config, fine=False, **rest: made.append(fine) or Rising())
+    folder = RunFolder(tmp_path)
+    folder.write_config(compose_run(["env=gym", "env.id=Rising-v0"]))
+    Film(tmp_path / "a.gif", seconds=0.1).make(folder)
+    assert Album(config(), Rising.metadata, 100, pytest.fail).look(cast(Any, Still()), 0, 100, final=False)
+    assert made == [True, False] and (tmp_path / "a.gif").exists()
 
 
 def test_a_task_has_clips_under_its_own_name() -> None:

@@ -7,7 +7,6 @@ import contextlib
 import io
 import multiprocessing
 import os
-import platform
 import shutil
 import signal
 import struct
@@ -24,7 +23,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from rlkit.envs.drawing import draw_quickly
+from rlkit.envs.drawing import draw_quickly, draw_without_a_window
 from rlkit.errors import UsageError
 from rlkit.rewards.header import Header
 from rlkit.rewards.segments import Clip
@@ -213,9 +212,7 @@ def _prepare(path: str) -> None:
     global _path
     _path = path
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if platform.system() == "Linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-        os.environ.setdefault("MUJOCO_GL", "egl")
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    draw_without_a_window()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

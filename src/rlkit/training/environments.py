@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import platform
 import warnings
 from typing import Any
 
@@ -13,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from rlkit.agents.vecenv import VecEnvAdapter
 from rlkit.envs import ENVIRONMENTS
-from rlkit.envs.drawing import draw_quickly
+from rlkit.envs.drawing import draw_quickly, draw_without_a_window
 from rlkit.envs.pixels import Pixels
 from rlkit.envs.replayable import Replayable
 from rlkit.errors import UsageError, nearest
@@ -64,12 +62,23 @@ def make_envs(
     return (LearnedRewardEnvs if isinstance(reward, PreferencesConfig) else VecEnvAdapter)(envs, scale)
 
 
-def make_env(config: EnvConfig, **arguments: Any) -> gymnasium.Env[Any, Any]:
-    """One environment, with the arguments for judging an agent and these; seen as pixels if that is configured."""
+def make_env(config: EnvConfig, *, fine: bool = False, **arguments: Any) -> gymnasium.Env[Any, Any]:
+    """One environment, with the arguments for judging an agent and these; seen as pixels if that is configured.
+
+    Args:
+        config: Which, and with what arguments.
+        fine: Whether its pictures may take time (what agents see never does).
+        arguments: Of the environment.
+    """
     given = {**config.arguments(judging=True), **arguments}
     if "render_mode" in arguments and config.id not in ENVIRONMENTS:
-        _draw_without_a_window()
-    return _make_one(config, given) if config.pixels else gymnasium.make(config.id, **given)
+        draw_without_a_window()
+    if config.pixels:
+        return _make_one(config, given)
+    env = gymnasium.make(config.id, **given)
+    if not fine:
+        draw_quickly(env)
+    return env
 
 
 def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
@@ -77,7 +86,7 @@ def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any
     if not config.pixels:
         return Replayable(gymnasium.make(config.id, **arguments))
     if config.id not in ENVIRONMENTS:
-        _draw_without_a_window()
+        draw_without_a_window()
     env = gymnasium.make(config.id, **{"render_mode": "rgb_array", **arguments})
     draw_quickly(env)
     return Pixels(
@@ -85,15 +94,6 @@ def _make_one(config: EnvConfig, arguments: dict[str, Any]) -> gymnasium.Env[Any
         edge=config.pixels_edge,
         stack=config.pixels_stack,
     )
-
-
-def _draw_without_a_window() -> None:
-    """Where there is no display, let Gymnasium's MuJoCo draw by EGL; rlkit's own looks for what there is by itself.
-
-    Else MuJoCo looks for a window, and the second time that there is none it ends the process.
-    """
-    if platform.system() == "Linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-        os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def _draw_once(config: EnvConfig) -> None:

@@ -14,7 +14,6 @@ from stable_baselines3.common.logger import Image
 
 from rlkit.agents import LEARNERS
 from rlkit.agents.policy import Policy, load_policy
-from rlkit.envs.drawing import draw_quickly
 from rlkit.errors import UsageError
 from rlkit.training.clips import Clip, check_path, write_clip
 from rlkit.training.environments import make_env
@@ -34,16 +33,7 @@ def moves(metadata: Mapping[str, Any]) -> bool:
     return "rgb_array" in metadata.get("render_modes", ()) and (metadata.get("render_fps") or 0) >= MOVING_FPS
 
 
-def record(
-    policy: Policy,
-    config: EnvConfig,
-    seed: int,
-    seconds: float,
-    most_fps: float,
-    *,
-    quick: bool = False,
-    **arguments: Any,
-) -> Clip:
+def record(policy: Policy, config: EnvConfig, seed: int, seconds: float, most_fps: float, **arguments: Any) -> Clip:
     """Let a policy play an episode, greedily, and look on.
 
     Args:
@@ -52,16 +42,13 @@ def record(
         seed: Of the episode.
         seconds: How much of it, in the environment's time.
         most_fps: Frames a second at most.
-        quick: Whether to draw coarsely where that is a lot faster.
-        arguments: Of the environment, beside those of judging.
+        arguments: Of :func:`make_env`: whether pictures are fine, and the environment's beside those of judging.
 
     Raises:
         UsageError: If the environment cannot be made so, or makes no pictures.
     """
     try:
         env = make_env(config, render_mode="rgb_array", **arguments)
-        if quick:
-            draw_quickly(env)
         fps = float(env.metadata.get("render_fps") or most_fps)
         every = max(1, round(fps / most_fps))
         try:
@@ -126,7 +113,7 @@ class Album:
         if not (final or number % CLIP_EVERY == 0 or number.bit_count() == 1):
             return {}
         try:
-            clip = record(policy, self._config, seed + step, CLIP_S, CLIP_FPS, quick=True).scaled(CLIP_WIDTH)
+            clip = record(policy, self._config, seed + step, CLIP_S, CLIP_FPS).scaled(CLIP_WIDTH)
         except Exception as error:  # a library that draws is missing, or a display: clips are not worth the run
             self._works = False
             self._say(f"no clips for TensorBoard: {error}")
@@ -166,9 +153,10 @@ class Film:
             raise UsageError(
                 f"{folder.path} is a run of agent={config.agent.name}, which does not act: leave video= out"
             )
-        size: dict[str, Any] = {} if self.size is None else dict(zip(("width", "height"), self.size, strict=True))
+        size = {} if self.size is None else dict(zip(("width", "height"), self.size, strict=True))
         seed = SEED_OFFSET + config.seed
-        write_clip(self.path, record(load_policy(folder.path), config.env, seed, self.seconds, FILM_FPS, **size))
+        policy = load_policy(folder.path)
+        write_clip(self.path, record(policy, config.env, seed, self.seconds, FILM_FPS, fine=True, **size))
 
 
 def read_film(settings: Mapping[str, Any]) -> Film | None:
