@@ -156,10 +156,6 @@ def _command(command: Callable[[list[str]], int], arguments: Sequence[str] | Non
     # PyTorch's threads wait asleep: spinning, two runs that share the cores took 6.3 times as long, and one alone is no
     # faster. Read when PyTorch is loaded, which no command does before this line.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    if (
-        not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
-    ):  # or SDL, which draws Gymnasium's classics, looks for one
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return command(given)

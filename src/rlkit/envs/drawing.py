@@ -13,9 +13,10 @@ SHADOW_MAP = 1024  # pixels; a MuJoCo frame without a graphics card takes 45 ms 
 
 
 def draw_without_a_window() -> None:
-    """Where there is no display, let Gymnasium's MuJoCo draw by EGL; rlkit's own looks for what there is by itself.
+    """Where there is no display, let Gymnasium's MuJoCo draw by EGL, and its classics (SDL) in memory.
 
-    Else MuJoCo looks for a window, and the second time that there is none it ends the process.
+    Else MuJoCo looks for a window, and the second time that there is none it ends the process. rlkit's own
+    environments look for what there is by themselves.
     """
     if platform.system() == "Linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
         os.environ.setdefault("MUJOCO_GL", "egl")
